@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "copy.h"
+
+#include "atomic.h"
+
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+enum { LINE = 64 };
+
+/* Whole lines, so that the CPU's write-combining buffers leave full. to is aligned to LINE. */
+static void stream_lines(char *to, const char *from, size_t lines)
+{
+	for (; lines > 0; lines--, to += LINE, from += LINE) {
+		__m128i a = _mm_loadu_si128((const __m128i *)(const void *)from);
+		__m128i b = _mm_loadu_si128((const __m128i *)(const void *)(from + 16));
+		__m128i c = _mm_loadu_si128((const __m128i *)(const void *)(from + 32));
+		__m128i d = _mm_loadu_si128((const __m128i *)(const void *)(from + 48));
+		_mm_stream_si128((__m128i *)(void *)to, a);
+		_mm_stream_si128((__m128i *)(void *)(to + 16), b);
+		_mm_stream_si128((__m128i *)(void *)(to + 32), c);
+		_mm_stream_si128((__m128i *)(void *)(to + 48), d);
+	}
+	/* Streaming stores are not ordered by a later release store; this orders them. */
+	_mm_sfence();
+}
+
+void slip__copy_streaming(void *to, const void *from, size_t size)
+{
+	char *t = to;
+	const char *f = from;
+	size_t lead = (LINE - (uintptr_t)t % LINE) % LINE;
+	if (lead > size)
+		lead = size;
+	memcpy(t, f, lead);
+	size_t lines = (size - lead) / LINE;
+	stream_lines(t + lead, f + lead, lines);
+	size_t done = lead + lines * LINE;
+	memcpy(t + done, f + done, size - done);
+}
+#else
+void slip__copy_streaming(void *to, const void *from, size_t size)
+{
+	memcpy(to, from, size); /* the C library knows best here */
+}
+#endif
+
+bool slip__copy_should_stream(uint64_t size, uint32_t depth, size_t cache_bytes)
+{
+	return size >= (UINT64_C(1) << 20) && size * (depth + 1) > cache_bytes / 2;
+}
+
+void slip__copy_strided(void *to, const void *from, uint64_t item_bytes, int32_t ndim, const int64_t *shape,
+			const int64_t *strides)
+{
+	/* Innermost dimensions that lie side by side are one run. */
+	uint64_t run = item_bytes;
+	while (ndim > 0 && (strides[ndim - 1] == (int64_t)run || shape[ndim - 1] == 1)) {
+		run *= (uint64_t)shape[ndim - 1];
+		ndim--;
+	}
+	if (run == 0)
+		return;
+	int64_t index[8] = {0};
+	for (int32_t i = 0; i < ndim; i++)
+		if (shape[i] == 0)
+			return;
+	char *t = to;
+	const char *f = from;
+	for (;;) {
+		memcpy(t, f, run);
+		t += run;
+		int32_t d = ndim - 1;
+		for (; d >= 0; d--) {
+			f += strides[d];
+			if (++index[d] < shape[d])
+				break;
+			f -= strides[d] * shape[d];
+			index[d] = 0;
+		}
+		if (d < 0)
+			return;
+	}
+}
+
+#if defined(__clang__) || defined(__GNUC__)
+__attribute__((no_sanitize("thread")))
+#endif
+void slip__copy_racing(void *to, const void *from, size_t size)
+{
+	const slip__a64 *words = from;
+	char *t = to;
+	size_t at = 0;
+	for (; at + 8 <= size; at += 8) {
+		uint64_t word = a64_load_relaxed(&words[at / 8]);
+		memcpy(t + at, &word, 8);
+	}
+	if (at < size) {
+		uint64_t word = a64_load_relaxed(&words[at / 8]);
+		memcpy(t + at, &word, size - at);
+	}
+}

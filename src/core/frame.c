@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "frame.h"
+
+#include "dtype.h"
+#include "error.h"
+
+#include <errno.h>
+#include <string.h>
+
+int slip__frame_not_a_loan(void)
+{
+	return slip__fail(EINVAL, "the frame is no loan that is still out (published or discarded already, or a reader's)");
+}
+
+int slip__frame_not_held(void)
+{
+	return slip__fail(EINVAL, "the frame is not held (released already, or a loan, which is published or discarded)");
+}
+
+void slip__frame_describe(const struct slip__array *array, struct slip__slot *slot, slip_frame *view)
+{
+	size_t dims = (size_t)array->ndim * sizeof(array->shape[0]);
+	bool has_id = array->frame_id[0] != '\0';
+	slot->bytes = array->bytes;
+	slot->committed = array->bytes;
+	slot->dtype = array->dtype;
+	slot->ndim = (uint8_t)array->ndim;
+	slot->flags = (uint8_t)((array->contiguous ? SLIP__FRAME_CONTIGUOUS : 0) | (has_id ? SLIP__FRAME_HAS_ID : 0));
+	slot->metadata_bytes = (uint16_t)array->metadata_size;
+	memcpy(slot->encoding, array->encoding, sizeof(slot->encoding));
+	memcpy(slot->shape, array->shape, dims);
+	memcpy(slot->strides, array->strides, dims);
+	if (has_id)
+		memcpy(slot->frame_id, array->frame_id, sizeof(slot->frame_id));
+	if (array->metadata_size > 0)
+		memcpy(slot->metadata, array->metadata, array->metadata_size);
+
+	view->size = array->bytes;
+	view->dtype = array->dtype;
+	view->ndim = array->ndim;
+	memcpy(view->shape, array->shape, dims);
+	memcpy(view->strides, array->strides, dims);
+	view->epoch = 0;
+	view->seq = 0;
+	view->missed = 0;
+	view->capture_ns = array->capture_ns;
+	view->capture_realtime_ns = array->capture_realtime_ns;
+	view->publish_ns = 0;
+	view->metadata = array->metadata_size > 0 ? slot->metadata : NULL;
+	view->metadata_size = array->metadata_size;
+	memcpy(view->encoding, array->encoding, sizeof(view->encoding));
+	memcpy(view->frame_id, array->frame_id, sizeof(view->frame_id));
+}
+
+/* The line of a slot that every frame needs, copied before it is looked at: a hostile writer may change it meanwhile. */
+struct hot {
+	uint64_t bytes;
+	slip_dtype dtype;
+	uint8_t ndim;
+	uint8_t flags;
+	uint16_t metadata_bytes;
+	int64_t capture_ns;
+	int64_t publish_ns;
+	int64_t capture_realtime_ns;
+	uint64_t committed;
+	char encoding[SLIP_ENCODING_MAX];
+};
+_Static_assert(sizeof(struct hot) == SLIP__LINE, "one cache line");
+_Static_assert(offsetof(struct slip__slot, shape) - offsetof(struct slip__slot, bytes) == sizeof(struct hot), "the same fields");
+
+static int cannot_be(const struct hot *hot, const char *what)
+{
+	return slip__fail(EBADMSG, "a frame's description cannot be: %s (%u dimensions, %llu bytes, dtype {%u, %u, %u})", what,
+			  hot->ndim, (unsigned long long)hot->bytes, hot->dtype.code, hot->dtype.bits, hot->dtype.lanes);
+}
+
+int slip__frame_read(const struct slip__slot *slot, uint64_t capacity, slip_frame *view)
+{
+	struct hot hot;
+	memcpy(&hot, &slot->bytes, sizeof(hot));
+	uint64_t item_bytes = slip__dtype_bytes(hot.dtype);
+	if (item_bytes == 0 || hot.ndim > SLIP_MAX_DIMS || hot.bytes > capacity || hot.metadata_bytes > SLIP_METADATA_MAX)
+		return cannot_be(&hot, "a value out of range");
+	view->ndim = hot.ndim;
+	memcpy(view->shape, slot->shape, hot.ndim * sizeof(view->shape[0]));
+	for (uint8_t i = 0; i < hot.ndim; i++)
+		if (view->shape[i] < 0)
+			return cannot_be(&hot, "a negative dimension");
+	if (hot.flags & SLIP__FRAME_CONTIGUOUS) {
+		if (slip__array_strides(item_bytes, hot.ndim, view->shape, view->strides) != hot.bytes)
+			return cannot_be(&hot, "its shape does not have its bytes");
+	} else {
+		memcpy(view->strides, slot->strides, hot.ndim * sizeof(view->strides[0]));
+		if (!slip__array_fits(item_bytes, hot.ndim, view->shape, view->strides, hot.bytes))
+			return cannot_be(&hot, "its strides lead outside");
+	}
+	view->size = hot.bytes;
+	view->dtype = hot.dtype;
+	view->capture_ns = hot.capture_ns;
+	view->publish_ns = hot.publish_ns;
+	view->capture_realtime_ns = hot.capture_realtime_ns;
+	memcpy(view->encoding, hot.encoding, sizeof(view->encoding));
+	view->encoding[sizeof(view->encoding) - 1] = '\0';
+	view->frame_id[0] = '\0';
+	if (hot.flags & SLIP__FRAME_HAS_ID) {
+		memcpy(view->frame_id, slot->frame_id, sizeof(view->frame_id));
+		view->frame_id[sizeof(view->frame_id) - 1] = '\0';
+	}
+	view->metadata = hot.metadata_bytes > 0 ? slot->metadata : NULL;
+	view->metadata_size = hot.metadata_bytes;
+	return 0;
+}

@@ -1,0 +1,474 @@
+/*
+ * os_linux.c - os.h on Linux: files in a tmpfs, OFD locks, futexes, clocks. The only system calls of the core.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "os.h"
+
+#include "error.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ALLOCATION_STEP = 64 << 20, NS_PER_S = 1000000000 };
+
+/* ---- files ---- */
+
+const char *slip__os_directory(void)
+{
+	const char *directory = secure_getenv("SLIPRING_DIR");
+	return directory != NULL && directory[0] != '\0' ? directory : "/dev/shm";
+}
+
+static int path_of(const char *name, char path[PATH_MAX])
+{
+	int length = snprintf(path, PATH_MAX, "%s/%s", slip__os_directory(), name);
+	if (length < 0 || length >= PATH_MAX)
+		return slip__fail(ENAMETOOLONG, "the path of '%s' in SLIPRING_DIR has %d bytes; at most %d fit", name, length,
+				  PATH_MAX - 1);
+	return 0;
+}
+
+static int fail_with_close(int fd, int err, const char *what)
+{
+	close(fd);
+	return slip__fail(err, "%s in %s: %s", what, slip__os_directory(), strerror(err));
+}
+
+/* In steps, so that a process with an interval timer gets on: a signal undoes the step that it interrupts. */
+static int allocate(int fd, uint64_t size)
+{
+	for (uint64_t at = 0; at < size;) {
+		uint64_t step = size - at < ALLOCATION_STEP ? size - at : ALLOCATION_STEP;
+		int err = posix_fallocate(fd, (off_t)at, (off_t)step);
+		if (err == EINTR)
+			continue;
+		if (err != 0)
+			return err;
+		at += step;
+	}
+	return 0;
+}
+
+int slip__os_make(uint64_t size, mode_t permissions)
+{
+	if (size > (uint64_t)INT64_MAX)
+		return slip__fail(EOVERFLOW, "an object of %llu bytes is larger than a file can be",
+				  (unsigned long long)size);
+	int fd = open(slip__os_directory(), O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	if (fd < 0)
+		return slip__fail(errno, "cannot make a file in %s: %s (it must be a tmpfs that you may write to)",
+				  slip__os_directory(), strerror(errno));
+	if (fchmod(fd, permissions) != 0)
+		return fail_with_close(fd, errno, "cannot set permissions");
+	int err = allocate(fd, size);
+	if (err != 0) {
+		close(fd);
+		return slip__fail(err, "no room for %llu bytes in %s: %s; make it larger or ask for fewer or smaller slots",
+				  (unsigned long long)size, slip__os_directory(), strerror(err));
+	}
+	return fd;
+}
+
+int slip__os_write(int fd, const void *bytes, size_t size)
+{
+	const char *from = bytes;
+	for (size_t done = 0; done < size;) {
+		ssize_t n = pwrite(fd, from + done, size - done, (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return slip__fail(n == 0 ? ENOSPC : errno, "cannot write %zu bytes in %s: %s", size,
+					  slip__os_directory(), strerror(errno));
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int slip__os_link(int fd, const char *name)
+{
+	char path[PATH_MAX];
+	if (path_of(name, path) != 0)
+		return -1;
+	/* Needs a privilege on older kernels; the way through /proc needs /proc. */
+	if (linkat(fd, "", AT_FDCWD, path, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno == EEXIST)
+		return slip__fail(EEXIST, "'%s' exists already", name);
+	char self[64];
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	return slip__fail(errno, "cannot link %s/%s: %s%s", slip__os_directory(), name, strerror(errno),
+			  errno == ENOENT ? " (is /proc mounted?)" : "");
+}
+
+int slip__os_rename(const char *from, const char *to, bool replace)
+{
+	char path_from[PATH_MAX];
+	char path_to[PATH_MAX];
+	if (path_of(from, path_from) != 0 || path_of(to, path_to) != 0)
+		return -1;
+	if (renameat2(AT_FDCWD, path_from, AT_FDCWD, path_to, replace ? 0 : RENAME_NOREPLACE) == 0)
+		return 0;
+	return slip__fail(errno, "cannot rename %s/%s to %s: %s", slip__os_directory(), from, to, strerror(errno));
+}
+
+int slip__os_unlink(const char *name)
+{
+	char path[PATH_MAX];
+	if (path_of(name, path) != 0)
+		return -1;
+	if (unlink(path) == 0 || errno == ENOENT)
+		return 0;
+	return slip__fail(errno, "cannot remove %s/%s: %s", slip__os_directory(), name, strerror(errno));
+}
+
+static void describe(const struct stat *status, struct slip__file *file)
+{
+	file->identity.device = status->st_dev;
+	file->identity.inode = status->st_ino;
+	file->size = status->st_size > 0 ? (uint64_t)status->st_size : 0;
+	file->permissions = status->st_mode & 07777;
+	file->owner = status->st_uid;
+	file->links = (uint32_t)status->st_nlink;
+}
+
+int slip__os_stat_fd(int fd, struct slip__file *file)
+{
+	struct stat status;
+	if (fstat(fd, &status) != 0)
+		return slip__fail(errno, "cannot look at an open object: %s", strerror(errno));
+	describe(&status, file);
+	return 0;
+}
+
+int slip__os_open(const char *name, enum slip__access access, struct slip__file *file)
+{
+	char path[PATH_MAX];
+	if (path_of(name, path) != 0)
+		return -1;
+	/* O_NONBLOCK: opening a FIFO that somebody planted must not hang. */
+	int fd = open(path, (access == SLIP__READ_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0) {
+		if (errno == ENOENT)
+			return slip__fail_silently(ENOENT);
+		if (errno == ELOOP)
+			return slip__fail(ELOOP, "%s is a symbolic link; slipring opens only objects themselves", path);
+		if (errno == EACCES)
+			return slip__fail(EACCES, "no permission to open %s for %s%s", path,
+					  access == SLIP__READ_WRITE ? "reading and writing" : "reading",
+					  access == SLIP__READ_WRITE ? " (an observer needs reading only)" : "");
+		if (errno == ENXIO || errno == EISDIR)
+			return slip__fail(EPERM, "%s is not a plain file", path);
+		return slip__fail(errno, "cannot open %s: %s", path, strerror(errno));
+	}
+	struct stat status;
+	if (fstat(fd, &status) != 0)
+		return fail_with_close(fd, errno, "cannot look at an object");
+	if (!S_ISREG(status.st_mode)) {
+		close(fd);
+		return slip__fail(EPERM, "%s is not a plain file", path);
+	}
+	describe(&status, file);
+	return fd;
+}
+
+int slip__os_leads_to(const char *name, struct slip__identity identity)
+{
+	char path[PATH_MAX];
+	struct stat status;
+	if (path_of(name, path) != 0 || lstat(path, &status) != 0)
+		return 0;
+	return status.st_dev == identity.device && status.st_ino == identity.inode;
+}
+
+int slip__os_list(int (*each)(const char *name, void *context), void *context)
+{
+	DIR *directory = opendir(slip__os_directory());
+	if (directory == NULL)
+		return slip__fail(errno, "cannot read the directory %s: %s", slip__os_directory(), strerror(errno));
+	const struct dirent *entry;
+	while ((entry = readdir(directory)) != NULL)
+		if (each(entry->d_name, context) < 0)
+			break;
+	closedir(directory);
+	return 0;
+}
+
+void slip__os_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* ---- memory ---- */
+
+void *slip__os_map(int fd, size_t size, enum slip__access access)
+{
+	int protection = access == SLIP__READ_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
+	void *address = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+	if (address == MAP_FAILED)
+		return slip__fail_null(errno, "cannot map %zu bytes of shared memory: %s", size, strerror(errno));
+	return address;
+}
+
+void slip__os_unmap(void *address, size_t size)
+{
+	if (address != NULL)
+		munmap(address, size);
+}
+
+void slip__os_guard(void *address, size_t size)
+{
+	(void)mprotect(address, size, PROT_NONE);
+}
+
+size_t slip__os_page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void slip__os_prefault(void *address, size_t size, bool write)
+{
+#ifdef MADV_POPULATE_READ
+	if (madvise(address, size, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) == 0)
+		return;
+#else
+	(void)write;
+#endif
+	/* An older kernel. Reading is enough: posix_fallocate has made the pages, they only need a mapping. */
+	const slip__a32 *words = address;
+	for (size_t at = 0; at < size; at += slip__os_page_size())
+		(void)a32_load_relaxed(&words[at / sizeof(*words)]);
+}
+
+void slip__os_huge_pages(void *address, size_t size)
+{
+	(void)madvise(address, size, MADV_HUGEPAGE);
+}
+
+int slip__os_lock_memory(void *address, size_t size)
+{
+	if (mlock(address, size) != 0)
+		return slip__fail(errno, "cannot lock %zu bytes in memory: %s (see ulimit -l)", size, strerror(errno));
+	return 0;
+}
+
+/* ---- liveness ---- */
+
+static struct flock lock_of(uint64_t byte, short type)
+{
+	struct flock lock;
+	memset(&lock, 0, sizeof(lock)); /* l_pid must be 0 for OFD locks */
+	lock.l_type = type;
+	lock.l_whence = SEEK_SET;
+	lock.l_start = (off_t)byte;
+	lock.l_len = 1;
+	return lock;
+}
+
+void *slip__os_anchor(const char *name, struct slip__identity identity, uint64_t byte)
+{
+	struct slip__file file;
+	int fd = slip__os_open(name, SLIP__READ_WRITE, &file);
+	if (fd < 0)
+		return NULL;
+	if (file.identity.device != identity.device || file.identity.inode != identity.inode) {
+		close(fd);
+		errno = ENOENT;
+		return NULL;
+	}
+	void *anchor = mmap(NULL, slip__os_page_size(), PROT_NONE, MAP_SHARED, fd, 0);
+	if (anchor == MAP_FAILED) {
+		int err = errno;
+		close(fd);
+		return slip__fail_null(err, "cannot map a lock's page: %s", strerror(err));
+	}
+	struct flock lock = lock_of(byte, F_WRLCK);
+	int failed = madvise(anchor, slip__os_page_size(), MADV_DONTFORK) != 0 || fcntl(fd, F_OFD_SETLK, &lock) != 0;
+	int err = errno;
+	close(fd);
+	if (!failed && slip__os_leads_to(name, identity))
+		return anchor;
+	slip__os_anchor_drop(anchor);
+	if (!failed)
+		err = ENOENT;
+	else if (err == EACCES)
+		err = EAGAIN;
+	else if (err != EAGAIN)
+		return slip__fail_null(err, "cannot lock byte %llu of %s: %s", (unsigned long long)byte, name, strerror(err));
+	errno = err;
+	return NULL;
+}
+
+void slip__os_anchor_drop(void *anchor)
+{
+	if (anchor != NULL)
+		munmap(anchor, slip__os_page_size());
+}
+
+int slip__os_is_locked(int fd, uint64_t byte)
+{
+	struct flock lock = lock_of(byte, F_WRLCK);
+	if (fcntl(fd, F_OFD_GETLK, &lock) != 0)
+		return -1;
+	return lock.l_type != F_UNLCK;
+}
+
+/* ---- time ---- */
+
+static int64_t read_clock(clockid_t clock)
+{
+	struct timespec time;
+	clock_gettime(clock, &time);
+	return (int64_t)time.tv_sec * NS_PER_S + time.tv_nsec;
+}
+
+int64_t slip__os_now(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t slip__os_now_coarse(void)
+{
+	return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
+int64_t slip__os_realtime(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+static struct timespec time_of(int64_t ns)
+{
+	struct timespec time = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+	return time;
+}
+
+void slip__os_sleep(int64_t ns)
+{
+	struct timespec time = time_of(ns);
+	(void)nanosleep(&time, NULL);
+}
+
+/* ---- futex ---- */
+
+/* What a futex call's failure means: a changed word and a spurious end count as woken. */
+static int futex_result(long result)
+{
+	if (result >= 0 || errno == EAGAIN)
+		return 0;
+	return slip__fail_silently(errno);
+}
+
+int slip__os_futex_wait(slip__a32 *word, uint32_t expected, int64_t deadline)
+{
+	struct timespec time = time_of(deadline);
+	/* The bitset form, because its time limit is absolute. Not FUTEX_PRIVATE: other processes wake us. */
+	return futex_result(syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, deadline == INT64_MAX ? NULL : &time,
+				    NULL, FUTEX_BITSET_MATCH_ANY));
+}
+
+void slip__os_futex_wake_all(slip__a32 *word)
+{
+	(void)syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+int slip__os_futex_wait_many(const struct slip__futex *futexes, size_t count, int64_t deadline)
+{
+#ifdef SYS_futex_waitv
+	struct futex_waitv waiters[SLIP__FUTEX_MANY];
+	if (count > SLIP__FUTEX_MANY)
+		return slip__fail_silently(EINVAL);
+	for (size_t i = 0; i < count; i++)
+		waiters[i] = (struct futex_waitv){
+			.val = futexes[i].expected, .uaddr = (uintptr_t)futexes[i].word, .flags = FUTEX_32};
+	struct timespec time = time_of(deadline);
+	return futex_result(syscall(SYS_futex_waitv, waiters, (unsigned)count, 0U, deadline == INT64_MAX ? NULL : &time,
+				    CLOCK_MONOTONIC));
+#else
+	(void)futexes;
+	(void)count;
+	(void)deadline;
+	return slip__fail_silently(ENOSYS);
+#endif
+}
+
+/* ---- process ---- */
+
+static slip__aptr token_page;
+
+static slip__a64 *make_token_page(void)
+{
+	void *page = mmap(NULL, slip__os_page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* Without it a fork cannot be told from its parent; refusing to work would be worse, so a process-wide word stands in. */
+	static slip__a64 fallback;
+	if (page == MAP_FAILED)
+		return &fallback;
+	if (madvise(page, slip__os_page_size(), MADV_WIPEONFORK) != 0) {
+		munmap(page, slip__os_page_size());
+		return &fallback;
+	}
+	void *first = aptr_cas_acq_rel(&token_page, NULL, page); /* @TOKEN */
+	if (first == page)
+		return page;
+	munmap(page, slip__os_page_size()); /* another thread was faster */
+	return first;
+}
+
+uint64_t slip__os_process_token(void)
+{
+	slip__a64 *page = aptr_load_acquire(&token_page); /* @TOKEN */
+	if (__builtin_expect(page == NULL, 0))
+		page = make_token_page();
+	uint64_t token = a64_load_relaxed(page);
+	if (__builtin_expect(token != 0, 1))
+		return token;
+	uint64_t fresh;
+	if (slip__os_random(&fresh) != 0)
+		fresh = (uint64_t)getpid();
+	(void)a64_cas_relaxed(page, 0, fresh | 1);
+	return a64_load_relaxed(page);
+}
+
+uint32_t slip__os_pid(void)
+{
+	return (uint32_t)getpid();
+}
+
+uid_t slip__os_user(void)
+{
+	return geteuid();
+}
+
+int slip__os_random(uint64_t *value)
+{
+	for (;;) {
+		ssize_t n = getrandom(value, sizeof(*value), 0);
+		if (n == (ssize_t)sizeof(*value))
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return slip__fail(errno, "the kernel gives no random numbers: %s", strerror(errno));
+	}
+}
+
+size_t slip__os_cache_size(void)
+{
+	long size = sysconf(_SC_LEVEL3_CACHE_SIZE);
+	if (size <= 0)
+		size = sysconf(_SC_LEVEL2_CACHE_SIZE);
+	return size > 0 ? (size_t)size : (size_t)8 << 20;
+}
