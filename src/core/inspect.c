@@ -95,6 +95,13 @@ int slip_list_channels(const char *base, slip_channel_name **names, size_t *coun
 	return 0;
 }
 
+static uint64_t object_bytes(const char *file)
+{
+	struct slip__file found = {.size = 0};
+	slip__os_close(slip__os_open(file, SLIP__READ_ONLY, &found));
+	return found.size;
+}
+
 static int add_leftover(const char *file, void *context)
 {
 	struct list *list = context;
@@ -109,11 +116,15 @@ static int add_leftover(const char *file, void *context)
 		return -1;
 	(void)snprintf(leftover->object, sizeof(leftover->object), "%s", file);
 	(void)snprintf(leftover->reason, sizeof(leftover->reason), "%s", reason);
-	struct slip__file found;
-	int fd = slip__os_open(file, SLIP__READ_ONLY, &found);
-	if (fd >= 0)
-		leftover->bytes = found.size;
-	slip__os_close(fd);
+	leftover->bytes = object_bytes(file);
+	/* The payload goes with the control or new object that names it. */
+	struct slip__segment control;
+	if (object.kind != SLIP__OBJECT_PAYLOAD && slip__segment_open(&object.channel, file, SLIP__VIEW_CONTROL, &control) == 0) {
+		char payload[SLIP_OBJECT_MAX];
+		slip__object_name(&object.channel, SLIP__OBJECT_PAYLOAD, control.geometry.id, payload);
+		leftover->bytes += object_bytes(payload);
+		slip__segment_close(&control);
+	}
 	return 0;
 }
 

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "text.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void say(const char *format, va_list arguments)
+{
+	fputs("slipring: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+}
+
+int say_error(const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	say(format, arguments);
+	va_end(arguments);
+	return EXIT_FAILED;
+}
+
+int say_usage(const char *command, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	say(format, arguments);
+	va_end(arguments);
+	fprintf(stderr, "Try 'slipring %s%s--help'.\n", command, command[0] != '\0' ? " " : "");
+	return EXIT_USAGE;
+}
+
+int say_library_error(const char *doing)
+{
+	return say_error("%s: %s", doing, slip_error_detail());
+}
+
+static const char *code(FILE *to, const char *sequence)
+{
+	return getenv("NO_COLOR") == NULL && isatty(fileno(to)) ? sequence : "";
+}
+
+const char *bold(FILE *to)
+{
+	return code(to, "\033[1m");
+}
+
+const char *faint(FILE *to)
+{
+	return code(to, "\033[2m");
+}
+
+const char *alarm_colour(FILE *to)
+{
+	return code(to, "\033[31m");
+}
+
+const char *plain(FILE *to)
+{
+	return code(to, "\033[0m");
+}
+
+void json_string(FILE *to, const char *text)
+{
+	fputc('"', to);
+	for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
+		if (*c == '"' || *c == '\\')
+			fprintf(to, "\\%c", *c);
+		else if (*c < 0x20 || *c >= 0x7f)
+			fprintf(to, "\\u%04x", *c);
+		else
+			fputc(*c, to);
+	}
+	fputc('"', to);
+}
+
+const char *human_size(uint64_t bytes, char text[16])
+{
+	static const char *const UNITS[] = {"B", "kB", "MB", "GB", "TB"};
+	double value = (double)bytes;
+	int unit = 0;
+	for (; value >= 1000 && unit < 4; unit++)
+		value /= 1000;
+	(void)snprintf(text, 16, unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value, UNITS[unit]);
+	return text;
+}
+
+const char *shape_text(int32_t ndim, const int64_t *shape, char text[128])
+{
+	size_t at = 0;
+	if (ndim == 0)
+		(void)snprintf(text, 128, "scalar");
+	for (int32_t i = 0; i < ndim && at < 100; i++)
+		at += (size_t)snprintf(text + at, 128 - at, i > 0 ? "x%lld" : "%lld", (long long)shape[i]);
+	return text;
+}
+
+const char *human_ns(uint64_t ns, char text[16])
+{
+	static const char *const UNITS[] = {"ns", "us", "ms", "s"};
+	double value = (double)ns;
+	int unit = 0;
+	for (; value >= 1000 && unit < 3; unit++)
+		value /= 1000;
+	(void)snprintf(text, 16, unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value, UNITS[unit]);
+	return text;
+}
