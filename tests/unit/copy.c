@@ -1,0 +1,68 @@
+#include "copy.h"
+#include "support.h"
+
+#include <criterion/criterion.h>
+
+Test(copy, streaming_copies_every_size_and_alignment)
+{
+	static unsigned char from[1000];
+	static unsigned char to[1200];
+	for (size_t i = 0; i < sizeof(from); i++)
+		from[i] = (unsigned char)(i * 7 + 1);
+	for (size_t offset = 0; offset < 65; offset++)
+		for (size_t size = 0; size < 300; size += 7) {
+			memset(to, 0, sizeof(to));
+			slip__copy_streaming(to + 100 + offset, from, size);
+			cr_assert_eq(memcmp(to + 100 + offset, from, size), 0);
+			cr_assert_eq(to[100 + offset + size], 0);
+			cr_assert_eq(to[99 + offset], 0);
+		}
+}
+
+Test(copy, strided_gathers_any_strides)
+{
+	int32_t from[3][4];
+	int32_t to[12];
+	for (int i = 0; i < 12; i++)
+		from[i / 4][i % 4] = i;
+	int64_t transposed_shape[] = {4, 3};
+	int64_t transposed[] = {4, 16};
+	slip__copy_strided(to, from, 4, 2, transposed_shape, transposed);
+	for (int i = 0; i < 12; i++)
+		cr_assert_eq(to[i], (i % 3) * 4 + i / 3);
+	int64_t shape[] = {3, 4};
+	int64_t flipped[] = {-16, -4};
+	slip__copy_strided(to, &from[2][3], 4, 2, shape, flipped);
+	for (int i = 0; i < 12; i++)
+		cr_assert_eq(to[i], 11 - i);
+	int64_t broadcast[] = {0, 4};
+	slip__copy_strided(to, from, 4, 2, shape, broadcast);
+	for (int i = 0; i < 12; i++)
+		cr_assert_eq(to[i], i % 4);
+	int64_t empty[] = {0, 4};
+	to[0] = 77;
+	slip__copy_strided(to, from, 4, 2, empty, flipped);
+	cr_assert_eq(to[0], 77);
+}
+
+Test(copy, racing_copies_any_size)
+{
+	_Alignas(8) unsigned char from[72];
+	unsigned char to[80];
+	for (size_t i = 0; i < sizeof(from); i++)
+		from[i] = (unsigned char)(i + 1);
+	for (size_t size = 0; size <= 64; size++) {
+		memset(to, 0, sizeof(to));
+		slip__copy_racing(to, from, size);
+		cr_assert_eq(memcmp(to, from, size), 0);
+		cr_assert_eq(to[size], 0);
+	}
+}
+
+Test(copy, streams_only_what_the_cache_would_not_keep)
+{
+	size_t cache = (size_t)32 << 20;
+	cr_assert_not(slip__copy_should_stream(4096, 8, cache));
+	cr_assert_not(slip__copy_should_stream(900 << 10, 64, cache));
+	cr_assert(slip__copy_should_stream((uint64_t)64 << 20, 2, cache));
+}

@@ -1,0 +1,149 @@
+#include "generation.h"
+#include "leftover.h"
+#include "liveness.h"
+#include "registry.h"
+#include "support.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+static slip_writer *writer;
+static slip_channel_name name;
+
+static void open_channel(void)
+{
+	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
+	options.max_readers = 2;
+	options.slots = 4;
+	cr_assert_eq(slip__name_make(own_base("liveness"), "image", &name), 0);
+	writer = slip_writer_open(name.base, &options);
+	slip_array a = bytes_array("x", 1);
+	cr_assert_eq(slip_set_array(writer, "image", &a), 0, "%s", slip_error_detail());
+}
+
+static void close_channel(void)
+{
+	slip_writer_close(writer);
+	cr_assert_eq(objects_with(name.base), 0);
+}
+
+TestSuite(liveness, .init = open_channel, .fini = close_channel);
+
+Test(liveness, reader_places_run_out_with_EUSERS_and_come_back)
+{
+	struct slip__segment s;
+	uint32_t a;
+	uint32_t b;
+	uint32_t c;
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, &s), 0);
+	void *one = slip__liveness_take_reader(&s, &a);
+	void *two = slip__liveness_take_reader(&s, &b);
+	cr_assert_not_null(one);
+	cr_assert_not_null(two);
+	cr_assert_neq(a, b);
+	cr_assert_null(slip__liveness_take_reader(&s, &c));
+	cr_assert_eq(errno, EUSERS);
+	slip__liveness_drop_reader(&s, a, one);
+	one = slip__liveness_take_reader(&s, &c);
+	cr_assert_not_null(one);
+	cr_assert_eq(c, a);
+	slip__liveness_drop_reader(&s, c, one);
+	slip__liveness_drop_reader(&s, b, two);
+	slip__segment_close(&s);
+}
+
+Test(liveness, a_dead_readers_marks_are_reclaimed_and_a_live_ones_are_not)
+{
+	struct slip__segment s;
+	uint32_t mine;
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, &s), 0);
+	void *anchor = slip__liveness_take_reader(&s, &mine);
+	a64_or_relaxed(slip__pins(&s.ring, 0), UINT64_C(1) << mine | UINT64_C(1) << 1); /* place 1 has no owner */
+	cr_assert_eq(mine, 0);
+	cr_assert_eq(slip__liveness_reclaim(&s, 3), 1);
+	cr_assert_eq(a64_load_relaxed(slip__pins(&s.ring, 0)), 1);
+	slip__slot_release(&s.ring, 0, 1);
+	slip__liveness_drop_reader(&s, mine, anchor);
+	slip__segment_close(&s);
+}
+
+Test(liveness, a_newcomer_clears_what_its_predecessor_left)
+{
+	struct slip__segment s;
+	uint32_t mine;
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, &s), 0);
+	a64_or_relaxed(slip__pins(&s.ring, 2), 1);
+	void *anchor = slip__liveness_take_reader(&s, &mine);
+	cr_assert_eq(mine, 0);
+	cr_assert_eq(a64_load_relaxed(slip__pins(&s.ring, 2)), 0);
+	slip__liveness_drop_reader(&s, mine, anchor);
+	slip__segment_close(&s);
+}
+
+Test(liveness, the_writers_byte_says_that_it_lives)
+{
+	struct slip__segment s;
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, &s), 0);
+	cr_assert(slip__liveness_writer_alive(&s));
+	cr_assert_null(slip__liveness_take_writer(&s, SLIP__OBJECT_CONTROL));
+	cr_assert_eq(errno, EAGAIN);
+	slip__segment_close(&s);
+}
+
+Test(liveness, leftovers_are_what_nobody_holds)
+{
+	struct slip__object control = {.channel = name, .kind = SLIP__OBJECT_CONTROL};
+	cr_assert_null(slip__leftover_reason(&control));
+	cr_assert_eq(slip__leftover_remove(&control), -1);
+	cr_assert_eq(errno, EBUSY);
+	struct slip__object stray = {.channel = name, .kind = SLIP__OBJECT_PAYLOAD, .id = 77};
+	char file[SLIP_OBJECT_MAX];
+	slip__object_name(&name, SLIP__OBJECT_PAYLOAD, 77, file);
+	int fd = slip__os_make(4096, 0600);
+	cr_assert_eq(slip__os_link(fd, file), 0);
+	slip__os_close(fd);
+	cr_assert_not_null(slip__leftover_reason(&stray));
+	slip__leftover_sweep(&name);
+	cr_assert_eq(slip__leftover_remove(&stray), -1);
+	cr_assert_eq(errno, ENOENT);
+}
+
+Test(liveness, a_leftover_is_kept_while_a_reader_is_attached)
+{
+	slip_reader *reader = slip_reader_open(name.base, NULL);
+	pid_t child = fork();
+	if (child == 0) {
+		slip_writer *w = slip_writer_open(name.base, NULL);
+		slip_array a = bytes_array("x", 1);
+		(void)slip_set_array(w, "second", &a);
+		raise(SIGKILL);
+	}
+	waitpid(child, NULL, 0);
+	cr_assert_eq(slip_wait_for_array(reader, "second", 1000000000), 0);
+	slip_leftover *leftovers;
+	size_t count;
+	cr_assert_eq(slip_gc_list(name.base, &leftovers, &count), 0);
+	cr_assert_eq(count, 0);
+	free(leftovers);
+	slip_reader_close(reader);
+	cr_assert_eq(slip_gc_list(name.base, &leftovers, &count), 0);
+	cr_assert_eq(count, 1);
+	cr_assert_eq(slip_gc_remove(&leftovers[0]), 0);
+	free(leftovers);
+}
+
+Test(liveness, the_registry_shares_one_mapping)
+{
+	struct slip__attachment *a = slip__registry_attach(&name, SLIP__VIEW_READER);
+	struct slip__attachment *b = slip__registry_attach(&name, SLIP__VIEW_READER);
+	struct slip__attachment *c = slip__registry_attach(&name, SLIP__VIEW_OBSERVER);
+	cr_assert_not_null(a);
+	cr_assert_eq(a, b);
+	cr_assert_neq(a, c);
+	slip__registry_detach(c);
+	slip__registry_detach(b);
+	slip__registry_detach(a);
+	cr_assert_null(slip__registry_attach(&(slip_channel_name){.base = "no", .channel = "such"}, SLIP__VIEW_READER));
+	cr_assert_eq(errno, ENOENT);
+}

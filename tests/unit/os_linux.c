@@ -1,0 +1,137 @@
+#include "os.h"
+#include "support.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static const char *file_name(void)
+{
+	static char name[64];
+	(void)snprintf(name, sizeof(name), "slipring-os-test-%d", (int)getpid());
+	return name;
+}
+
+/* A linked file of one page; its identity in file. */
+static void make_file(struct slip__file *file)
+{
+	int fd = slip__os_make(4096, 0640);
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(slip__os_link(fd, file_name()), 0);
+	cr_assert_eq(slip__os_stat_fd(fd, file), 0);
+	slip__os_close(fd);
+}
+
+Test(os, a_made_file_has_exact_permissions_and_size)
+{
+	struct slip__file file;
+	umask(077);
+	make_file(&file);
+	cr_assert_eq(file.permissions, 0640);
+	cr_assert_eq(file.size, 4096);
+	cr_assert_eq(slip__os_leads_to(file_name(), file.identity), 1);
+	cr_assert_eq(slip__os_unlink(file_name()), 0);
+	cr_assert_eq(slip__os_unlink(file_name()), 0);
+	cr_assert_eq(slip__os_leads_to(file_name(), file.identity), 0);
+}
+
+Test(os, linking_never_replaces)
+{
+	struct slip__file file;
+	make_file(&file);
+	int fd = slip__os_make(1, 0600);
+	cr_assert_eq(slip__os_link(fd, file_name()), -1);
+	cr_assert_eq(errno, EEXIST);
+	slip__os_close(fd);
+	slip__os_unlink(file_name());
+}
+
+Test(os, a_symlink_and_a_fifo_are_refused)
+{
+	char path[128];
+	struct slip__file file;
+	(void)snprintf(path, sizeof(path), "%s/%s", slip__os_directory(), file_name());
+	cr_assert_eq(symlink("/etc/hostname", path), 0);
+	cr_assert_eq(slip__os_open(file_name(), SLIP__READ_ONLY, &file), -1);
+	cr_assert_eq(errno, ELOOP);
+	unlink(path);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	cr_assert_eq(slip__os_open(file_name(), SLIP__READ_WRITE, &file), -1);
+	cr_assert_eq(errno, EPERM);
+	unlink(path);
+}
+
+Test(os, an_anchor_locks_out_others_and_ends_with_its_mapping)
+{
+	struct slip__file file;
+	make_file(&file);
+	void *anchor = slip__os_anchor(file_name(), file.identity, 3);
+	cr_assert_not_null(anchor);
+	cr_assert_null(slip__os_anchor(file_name(), file.identity, 3));
+	cr_assert_eq(errno, EAGAIN);
+	void *other = slip__os_anchor(file_name(), file.identity, 4);
+	cr_assert_not_null(other);
+	int fd = slip__os_open(file_name(), SLIP__READ_ONLY, &file);
+	cr_assert_eq(slip__os_is_locked(fd, 3), 1);
+	cr_assert_eq(slip__os_is_locked(fd, 5), 0);
+	slip__os_anchor_drop(anchor);
+	cr_assert_eq(slip__os_is_locked(fd, 3), 0);
+	slip__os_anchor_drop(other);
+	slip__os_unlink(file_name());
+}
+
+Test(os, an_anchor_is_not_inherited_by_a_child)
+{
+	struct slip__file file;
+	make_file(&file);
+	void *anchor = slip__os_anchor(file_name(), file.identity, 0);
+	int fd = slip__os_open(file_name(), SLIP__READ_ONLY, &file);
+	int pipes[2];
+	cr_assert_eq(pipe(pipes), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		char byte;
+		_exit(read(pipes[0], &byte, 1) == 1 ? 0 : 1);
+	}
+	slip__os_anchor_drop(anchor);
+	cr_assert_eq(slip__os_is_locked(fd, 0), 0, "the child keeps the lock");
+	cr_assert_eq(write(pipes[1], "x", 1), 1);
+	waitpid(child, NULL, 0);
+	slip__os_unlink(file_name());
+}
+
+Test(os, an_anchor_on_a_replaced_file_is_refused)
+{
+	struct slip__file file;
+	struct slip__file second;
+	make_file(&file);
+	slip__os_unlink(file_name());
+	make_file(&second);
+	cr_assert_null(slip__os_anchor(file_name(), file.identity, 0));
+	cr_assert_eq(errno, ENOENT);
+	slip__os_unlink(file_name());
+}
+
+Test(os, a_futex_wait_ends_with_its_deadline_or_a_changed_word)
+{
+	slip__a32 word = 5;
+	cr_assert_eq(slip__os_futex_wait(&word, 4, INT64_MAX), 0);
+	cr_assert_eq(slip__os_futex_wait(&word, 5, slip__os_now() + 1000000), -1);
+	cr_assert_eq(errno, ETIMEDOUT);
+	struct slip__futex two[2] = {{&word, 5}, {&word, 4}};
+	int woken = slip__os_futex_wait_many(two, 2, INT64_MAX);
+	cr_assert(woken == 0 || errno == ENOSYS);
+}
+
+Test(os, a_child_has_another_process_token)
+{
+	uint64_t mine = slip__os_process_token();
+	cr_assert_eq(mine, slip__os_process_token());
+	pid_t child = fork();
+	if (child == 0)
+		_exit(slip__os_process_token() != mine ? 0 : 1);
+	int status;
+	waitpid(child, &status, 0);
+	cr_assert_eq(status, 0);
+}

@@ -1,0 +1,89 @@
+#include "os.h"
+#include "support.h"
+#include "wait.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+
+static slip__a64 head;
+static slip__a64 places[2];
+static slip__a32 fw;
+static slip__a32 state;
+static slip__a64 slots[2 * 8];
+static const struct slip__ring ring = {.head = &head, .ring = places, .fw = &fw, .slots = (char *)slots, .slot_bytes = 64,
+				       .slot_count = 2, .ring_length = 2};
+static const struct slip__watch watch = {.ring = &ring, .state = &state, .after = 0};
+
+static void *publish(void *unused)
+{
+	(void)unused;
+	/* Only once somebody sleeps, so that the wake is what is tested. */
+	while (!(a32_load_acquire(&fw) & 1))
+		pause_ms(1);
+	a64_store_relaxed(slip__pins(&ring, 0), SLIP__PIN_WRITING);
+	if (slip__slot_publish(&ring, 0, 1, false, 1))
+		slip__os_futex_wake_all(&fw);
+	return NULL;
+}
+
+Test(wait, a_publish_wakes_a_sleeper)
+{
+	pthread_t thread;
+	pthread_create(&thread, NULL, publish, NULL);
+	cr_assert_eq(slip__wait(&watch, 1, 0, INT64_MAX, INT64_MAX), SLIP__WOKEN_READY);
+	pthread_join(thread, NULL);
+}
+
+Test(wait, what_is_there_already_needs_no_sleep)
+{
+	a64_store_relaxed(slip__pins(&ring, 0), SLIP__PIN_WRITING);
+	slip__slot_publish(&ring, 0, 1, false, 1);
+	cr_assert_eq(slip__wait(&watch, 1, 0, INT64_MAX, INT64_MAX), SLIP__WOKEN_READY);
+	cr_assert_eq(a32_load_relaxed(&fw) & 1, 0);
+}
+
+Test(wait, a_state_ends_it)
+{
+	a32_store_release(&state, 1);
+	cr_assert_eq(slip__wait(&watch, 1, 0, INT64_MAX, INT64_MAX), SLIP__WOKEN_READY);
+}
+
+Test(wait, deadline_and_look_are_told_apart)
+{
+	int64_t now = slip__os_now();
+	cr_assert_eq(slip__wait(&watch, 1, 0, now + 1000000, now + 1000000000), SLIP__WOKEN_LOOK);
+	cr_assert_eq(slip__wait(&watch, 1, 0, now + 1000000000, slip__os_now() + 1000000), SLIP__WOKEN_FAILED);
+	cr_assert_eq(errno, ETIMEDOUT);
+	cr_assert_eq(slip__wait(NULL, 0, 0, slip__os_now() + 1000000, INT64_MAX), SLIP__WOKEN_LOOK);
+}
+
+Test(wait, several_words_at_once)
+{
+	pthread_t thread;
+	static slip__a32 other_fw;
+	static slip__a64 other_head;
+	struct slip__ring quiet = ring;
+	quiet.head = &other_head;
+	quiet.fw = &other_fw;
+	struct slip__watch watches[2] = {{.ring = &quiet, .state = &state}, watch};
+	pthread_create(&thread, NULL, publish, NULL);
+	cr_assert_eq(slip__wait(watches, 2, 0, INT64_MAX, INT64_MAX), SLIP__WOKEN_READY);
+	pthread_join(thread, NULL);
+}
+
+Test(wait, an_observer_polls_and_marks_nothing)
+{
+	struct slip__watch silent = watch;
+	silent.silent = true;
+	cr_assert_eq(slip__wait(&silent, 1, 0, INT64_MAX, slip__os_now() + 3000000), SLIP__WOKEN_FAILED);
+	cr_assert_eq(a32_load_relaxed(&fw), 0);
+}
+
+Test(wait, spinning_gives_up_in_time)
+{
+	int64_t now = slip__os_now();
+	cr_assert_eq(slip__wait(&watch, 1, now + 2000000, INT64_MAX, now + 4000000), SLIP__WOKEN_FAILED);
+	cr_assert_eq(slip__wait_deadline(now, -1), INT64_MAX);
+	cr_assert_eq(slip__wait_deadline(now, INT64_MAX), INT64_MAX);
+	cr_assert_eq(slip__wait_deadline(now, 5), now + 5);
+}
