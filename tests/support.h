@@ -14,13 +14,13 @@
 #include <unistd.h>
 
 /* For plain programs: says what did not hold, with the library's sentence, and ends. */
-#define CHECK(condition)                                                                                                                    \
-	do {                                                                                                                                \
-		if (!(condition)) {                                                                                                         \
-			fprintf(stderr, "%s:%d: %s does not hold (errno %d, %s; last detail: %s)\n", __FILE__, __LINE__, #condition, errno,  \
-				strerror(errno), slip_error_detail());                                                                       \
-			exit(1);                                                                                                            \
-		}                                                                                                                           \
+#define CHECK(condition)                                                                                                                   \
+	do {                                                                                                                               \
+		if (!(condition)) {                                                                                                        \
+			fprintf(stderr, "%s:%d: %s does not hold (errno %d, %s; last detail: %s)\n", __FILE__, __LINE__, #condition,       \
+				errno, strerror(errno), slip_error_detail());                                                              \
+			exit(1);                                                                                                           \
+		}                                                                                                                          \
 	} while (0)
 
 /* A base name of this test alone. */

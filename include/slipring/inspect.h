@@ -36,16 +36,16 @@ SLIP_API int slip_list_channels(const char *base, slip_channel_name **names, siz
 
 /* One attached reader, as its table entry says. The counters are the reader's own, in this layout's trust: shown, not believed. */
 typedef struct slip_reader_info {
-	uint32_t index;  /* its place in the table, and its bit in the pins words */
-	uint32_t alive;  /* 1: a live process holds the place; 0: its owner is dead and it will be cleared */
-	uint32_t pid;    /* as it noted it; of its own PID namespace */
+	uint32_t index;	   /* its place in the table, and its bit in the pins words */
+	uint32_t alive;	   /* 1: a live process holds the place; 0: its owner is dead and it will be cleared */
+	uint32_t pid;	   /* as it noted it; of its own PID namespace */
 	uint32_t in_order; /* 1: reads with slip_next */
-	uint32_t leases; /* slots it has pinned now */
+	uint32_t leases;   /* slots it has pinned now */
 	uint32_t reserved;
 	uint64_t got;
 	uint64_t missed;
 	uint64_t last_seq;
-	int64_t attached_ns; /* CLOCK_MONOTONIC */
+	int64_t attached_ns;		 /* CLOCK_MONOTONIC */
 	uint64_t ages[SLIP_AGE_BUCKETS]; /* of frames when got, since publish */
 } slip_reader_info;
 
@@ -56,9 +56,9 @@ typedef struct slip_slot_info {
 } slip_slot_info;
 
 typedef enum slip_channel_state {
-	SLIP_CHANNEL_LIVE = 1,   /* a live writer holds it */
-	SLIP_CHANNEL_DEAD = 2,   /* its writer is dead; the next one takes over */
-	SLIP_CHANNEL_CLOSED = 3  /* closed, or retired by growth, and about to go */
+	SLIP_CHANNEL_LIVE = 1,	/* a live writer holds it */
+	SLIP_CHANNEL_DEAD = 2,	/* its writer is dead; the next one takes over */
+	SLIP_CHANNEL_CLOSED = 3 /* closed, or retired by growth, and about to go */
 } slip_channel_state;
 
 /* A snapshot of one channel. The library fills and owns it; free with slip_channel_info_free. */
@@ -74,9 +74,9 @@ typedef struct slip_channel_info {
 	uint32_t max_readers;
 	uint32_t leases_per_reader;
 	uint32_t max_loans;
-	uint32_t history;   /* asked for; 0: automatic */
+	uint32_t history;    /* asked for; 0: automatic */
 	uint32_t writer_pid; /* as noted */
-	uint64_t capacity;  /* bytes of a slot */
+	uint64_t capacity;   /* bytes of a slot */
 	uint64_t control_bytes;
 	uint64_t payload_bytes;
 	mode_t permissions;
@@ -104,7 +104,7 @@ SLIP_API void slip_channel_info_free(slip_channel_info *info);
 /* Something that a dead process left in shared memory. */
 typedef struct slip_leftover {
 	char object[SLIP_OBJECT_MAX]; /* file name in the shared memory directory */
-	char reason[96];              /* why it counts as left over */
+	char reason[96];	      /* why it counts as left over */
 	uint64_t bytes;
 } slip_leftover;
 

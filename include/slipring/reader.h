@@ -42,9 +42,15 @@ typedef struct slip_reader_options {
 } slip_reader_options;
 
 #ifdef __cplusplus
-#define SLIP_READER_OPTIONS_INIT {sizeof(slip_reader_options)}
+#define SLIP_READER_OPTIONS_INIT                                                                                                           \
+	{                                                                                                                                  \
+		sizeof(slip_reader_options)                                                                                                \
+	}
 #else
-#define SLIP_READER_OPTIONS_INIT {.struct_size = sizeof(slip_reader_options)}
+#define SLIP_READER_OPTIONS_INIT                                                                                                           \
+	{                                                                                                                                  \
+		.struct_size = sizeof(slip_reader_options)                                                                                 \
+	}
 #endif
 
 /*
@@ -121,12 +127,12 @@ SLIP_API int slip_writer_alive(slip_reader *reader, const char *channel);
 /* What a reader handle has seen on a channel. */
 typedef struct slip_reader_stats {
 	size_t struct_size;
-	uint64_t got;         /* different frames got */
+	uint64_t got;	      /* different frames got */
 	uint64_t missed;      /* frames published between them */
 	uint64_t last_seq;    /* seq of the last one got */
 	uint64_t generations; /* rings attached to: 1, and 1 more for each growth, restart or takeover followed to a new ring */
 	uint64_t epoch;
-	uint32_t leases;      /* held now */
+	uint32_t leases; /* held now */
 } slip_reader_stats;
 
 SLIP_API int slip_reader_get_stats(slip_reader *reader, const char *channel, slip_reader_stats *stats);

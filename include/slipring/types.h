@@ -21,28 +21,21 @@ extern "C" {
 
 /* Limits of the layout (version 1). All are checked; what lies outside is EINVAL. */
 enum {
-	SLIP_MAX_DIMS = 8,         /* dimensions of an array */
-	SLIP_MAX_READERS = 62,     /* attached readers of one channel; observers are not counted */
-	SLIP_MAX_SLOTS = 1024,     /* slots of a ring */
-	SLIP_MAX_LOANS = 64,       /* loans of one channel that may be out at once */
-	SLIP_MAX_LEASES = 64,      /* leases that one reader handle may hold on one channel */
-	SLIP_ENCODING_MAX = 16,    /* bytes of an encoding name, with its NUL */
-	SLIP_FRAME_ID_MAX = 64,    /* bytes of a frame_id, with its NUL */
-	SLIP_METADATA_MAX = 256    /* bytes of user metadata of a frame */
+	SLIP_MAX_DIMS = 8,	/* dimensions of an array */
+	SLIP_MAX_READERS = 62,	/* attached readers of one channel; observers are not counted */
+	SLIP_MAX_SLOTS = 1024,	/* slots of a ring */
+	SLIP_MAX_LOANS = 64,	/* loans of one channel that may be out at once */
+	SLIP_MAX_LEASES = 64,	/* leases that one reader handle may hold on one channel */
+	SLIP_ENCODING_MAX = 16, /* bytes of an encoding name, with its NUL */
+	SLIP_FRAME_ID_MAX = 64, /* bytes of a frame_id, with its NUL */
+	SLIP_METADATA_MAX = 256 /* bytes of user metadata of a frame */
 };
 
 /* Time limits are nanoseconds: 0 tries once, SLIP_FOREVER waits without one. */
 #define SLIP_FOREVER ((int64_t)-1)
 
 /* Type codes of DLPack (dlpack.h, DLDataTypeCode): the numbers are that standard's. */
-enum {
-	SLIP_INT = 0,
-	SLIP_UINT = 1,
-	SLIP_FLOAT = 2,
-	SLIP_BFLOAT = 4,
-	SLIP_COMPLEX = 5,
-	SLIP_BOOL = 6
-};
+enum { SLIP_INT = 0, SLIP_UINT = 1, SLIP_FLOAT = 2, SLIP_BFLOAT = 4, SLIP_COMPLEX = 5, SLIP_BOOL = 6 };
 
 /*
  * The type of one element: DLPack's {code, bits, lanes}. Accepted are int and uint of 8, 16, 32 and 64
@@ -121,9 +114,15 @@ typedef struct slip_array {
 } slip_array;
 
 #ifdef __cplusplus
-#define SLIP_ARRAY_INIT {sizeof(slip_array)}
+#define SLIP_ARRAY_INIT                                                                                                                    \
+	{                                                                                                                                  \
+		sizeof(slip_array)                                                                                                         \
+	}
 #else
-#define SLIP_ARRAY_INIT {.struct_size = sizeof(slip_array)}
+#define SLIP_ARRAY_INIT                                                                                                                    \
+	{                                                                                                                                  \
+		.struct_size = sizeof(slip_array)                                                                                          \
+	}
 #endif
 
 /*

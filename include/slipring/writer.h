@@ -70,9 +70,15 @@ typedef struct slip_writer_options {
 } slip_writer_options;
 
 #ifdef __cplusplus
-#define SLIP_WRITER_OPTIONS_INIT {sizeof(slip_writer_options)}
+#define SLIP_WRITER_OPTIONS_INIT                                                                                                           \
+	{                                                                                                                                  \
+		sizeof(slip_writer_options)                                                                                                \
+	}
 #else
-#define SLIP_WRITER_OPTIONS_INIT {.struct_size = sizeof(slip_writer_options)}
+#define SLIP_WRITER_OPTIONS_INIT                                                                                                           \
+	{                                                                                                                                  \
+		.struct_size = sizeof(slip_writer_options)                                                                                 \
+	}
 #endif
 
 /*
@@ -145,11 +151,11 @@ SLIP_API int slip_readers_attached(slip_writer *writer, const char *channel);
 /* What a writer has done on a channel. */
 typedef struct slip_writer_stats {
 	size_t struct_size;
-	uint64_t published;  /* frames published by this handle */
-	uint64_t refused;    /* loans and copies refused with EAGAIN, because every slot was held */
-	uint64_t wakes;      /* publishes that woke sleeping readers */
-	uint64_t grown;      /* generations made after the first */
-	uint64_t last_seq;   /* seq of the newest frame, 0 before the first */
+	uint64_t published; /* frames published by this handle */
+	uint64_t refused;   /* loans and copies refused with EAGAIN, because every slot was held */
+	uint64_t wakes;	    /* publishes that woke sleeping readers */
+	uint64_t grown;	    /* generations made after the first */
+	uint64_t last_seq;  /* seq of the newest frame, 0 before the first */
 	uint64_t epoch;
 } slip_writer_stats;
 

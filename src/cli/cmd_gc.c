@@ -6,11 +6,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-static const char HELP[] = "Usage: slipring gc [BASE] [--yes] [--json]\n\n"
-			   "Lists objects in shared memory whose owners are dead: channels whose writer died and that nobody reads, and what a writer\n"
-			   "left that died while making, growing or closing one. Removes them with --yes. Never touches what a live process holds:\n"
-			   "each is checked again, under its lock, before it goes. A writer that opens the channel again cleans up by itself.\n\n"
-			   "Examples:\n  slipring gc\n  slipring gc camera_01 --yes\n";
+static const char HELP[] =
+	"Usage: slipring gc [BASE] [--yes] [--json]\n\n"
+	"Lists objects in shared memory whose owners are dead: channels whose writer died and that nobody reads, and what a writer\n"
+	"left that died while making, growing or closing one. Removes them with --yes. Never touches what a live process holds:\n"
+	"each is checked again, under its lock, before it goes. A writer that opens the channel again cleans up by itself.\n\n"
+	"Examples:\n  slipring gc\n  slipring gc camera_01 --yes\n";
 
 static const struct option OPTIONS[] = {
 	{"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'}, {"yes", no_argument, NULL, 'y'}, {NULL, 0, NULL, 0}};
@@ -66,7 +67,8 @@ int cmd_gc(int argc, char **argv)
 			json_string(stdout, l->reason);
 			printf(",\"outcome\":\"%s\"}", what);
 		} else {
-			printf("%-10s %9s  %s%s%s  %s\n", what, human_size(l->bytes, size), bold(stdout), l->object, plain(stdout), l->reason);
+			printf("%-10s %9s  %s%s%s  %s\n", what, human_size(l->bytes, size), bold(stdout), l->object, plain(stdout),
+			       l->reason);
 		}
 	}
 	if (json)
@@ -75,8 +77,8 @@ int cmd_gc(int argc, char **argv)
 		printf("Nothing is left over.\n");
 	else if (!yes) {
 		char size[16];
-		printf("%zu objects, %s. Remove them with: slipring gc%s%s --yes\n", count, human_size(bytes, size), optind < argc ? " " : "",
-		       optind < argc ? argv[optind] : "");
+		printf("%zu objects, %s. Remove them with: slipring gc%s%s --yes\n", count, human_size(bytes, size),
+		       optind < argc ? " " : "", optind < argc ? argv[optind] : "");
 	}
 	free(leftovers);
 	return failed ? EXIT_FAILED : EXIT_OK;

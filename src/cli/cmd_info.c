@@ -5,10 +5,11 @@
 #include <inttypes.h>
 #include <time.h>
 
-static const char HELP[] = "Usage: slipring info BASE[/CHANNEL] [--json]\n\n"
-			   "Shows a channel's geometry, its slots and who holds them, and every attached reader's counters. Looks only: neither\n"
-			   "writer nor readers notice. In 'held by', a number is a reader's place, 'own' the writer's lease, 'filling' a loan.\n\n"
-			   "Example:\n  slipring info camera_01/image\n";
+static const char HELP[] =
+	"Usage: slipring info BASE[/CHANNEL] [--json]\n\n"
+	"Shows a channel's geometry, its slots and who holds them, and every attached reader's counters. Looks only: neither\n"
+	"writer nor readers notice. In 'held by', a number is a reader's place, 'own' the writer's lease, 'filling' a loan.\n\n"
+	"Example:\n  slipring info camera_01/image\n";
 
 static const struct option OPTIONS[] = {{"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
 
@@ -67,7 +68,8 @@ static void print_text(const slip_channel_info *c)
 			printf(", published %s ago", human_ns((uint64_t)(now() - c->last_publish_ns), b));
 		printf("\n");
 	}
-	printf("  writer     process %u, user %u; published %" PRIu64 ", refused %" PRIu64 " (all slots held), woke sleepers %" PRIu64 " times\n",
+	printf("  writer     process %u, user %u; published %" PRIu64 ", refused %" PRIu64 " (all slots held), woke sleepers %" PRIu64
+	       " times\n",
 	       c->writer_pid, (unsigned)c->owner, c->published, c->refused, c->wakes);
 	printf("  ring       %u slots of %s", c->slots, human_size(c->capacity, b));
 	printf(" = %s, permissions 0%o, history %s", human_size(c->payload_bytes, b), (unsigned)c->permissions,
@@ -88,9 +90,9 @@ static void print_text(const slip_channel_info *c)
 		const slip_reader_info *r = &c->readers[i];
 		char p50[16];
 		char p99[16];
-		printf("  %6u %8u  %-8s %-9s %7u %11" PRIu64 " %11" PRIu64 " %11" PRIu64 "  %9s %6s\n", r->index, r->pid, r->alive ? "alive" : "dead",
-		       r->in_order ? "in order" : "latest", r->leases, r->got, r->missed, r->last_seq, human_ns(age_percentile(r, 50), p50),
-		       human_ns(age_percentile(r, 99), p99));
+		printf("  %6u %8u  %-8s %-9s %7u %11" PRIu64 " %11" PRIu64 " %11" PRIu64 "  %9s %6s\n", r->index, r->pid,
+		       r->alive ? "alive" : "dead", r->in_order ? "in order" : "latest", r->leases, r->got, r->missed, r->last_seq,
+		       human_ns(age_percentile(r, 50), p50), human_ns(age_percentile(r, 99), p99));
 	}
 	if (c->reader_count == 0)
 		printf("  none (observers are not seen)\n");
@@ -99,14 +101,16 @@ static void print_text(const slip_channel_info *c)
 static void print_json(const slip_channel_info *c)
 {
 	char d[24];
-	printf("{\"base\":\"%s\",\"channel\":\"%s\",\"state\":\"%.4s\",\"layout_version\":%u,\"epoch\":\"%016" PRIx64 "\",\"generation\":%" PRIu64
-	       ",\"first_seq\":%" PRIu64 ",\"last_seq\":%" PRIu64 ",\"slots\":%u,\"capacity\":%" PRIu64 ",\"control_bytes\":%" PRIu64
-	       ",\"payload_bytes\":%" PRIu64 ",\"max_readers\":%u,\"leases_per_reader\":%u,\"max_loans\":%u,\"history\":%u,\"permissions\":\"0%o\","
-	       "\"owner\":%u,\"writer_pid\":%u,\"published\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"wakes\":%" PRIu64 ",\"last_publish_ns\":%lld",
-	       c->name.base, c->name.channel, c->state == SLIP_CHANNEL_CLOSED ? "closed" : state_name(c->state), c->layout_version, c->epoch,
-	       c->generation, c->first_seq, c->last_seq, c->slots, c->capacity, c->control_bytes, c->payload_bytes, c->max_readers,
-	       c->leases_per_reader, c->max_loans, c->history, (unsigned)c->permissions, (unsigned)c->owner, c->writer_pid, c->published,
-	       c->refused, c->wakes, (long long)c->last_publish_ns);
+	printf("{\"base\":\"%s\",\"channel\":\"%s\",\"state\":\"%.4s\",\"layout_version\":%u,\"epoch\":\"%016" PRIx64
+	       "\",\"generation\":%" PRIu64 ",\"first_seq\":%" PRIu64 ",\"last_seq\":%" PRIu64 ",\"slots\":%u,\"capacity\":%" PRIu64
+	       ",\"control_bytes\":%" PRIu64 ",\"payload_bytes\":%" PRIu64
+	       ",\"max_readers\":%u,\"leases_per_reader\":%u,\"max_loans\":%u,\"history\":%u,\"permissions\":\"0%o\","
+	       "\"owner\":%u,\"writer_pid\":%u,\"published\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"wakes\":%" PRIu64
+	       ",\"last_publish_ns\":%lld",
+	       c->name.base, c->name.channel, c->state == SLIP_CHANNEL_CLOSED ? "closed" : state_name(c->state), c->layout_version,
+	       c->epoch, c->generation, c->first_seq, c->last_seq, c->slots, c->capacity, c->control_bytes, c->payload_bytes,
+	       c->max_readers, c->leases_per_reader, c->max_loans, c->history, (unsigned)c->permissions, (unsigned)c->owner, c->writer_pid,
+	       c->published, c->refused, c->wakes, (long long)c->last_publish_ns);
 	if (c->ndim >= 0 && slip_dtype_name(c->dtype, d, sizeof(d)) == 0) {
 		printf(",\"frame\":{\"dtype\":\"%s\",\"shape\":[", d);
 		for (int32_t i = 0; i < c->ndim; i++)
@@ -125,8 +129,8 @@ static void print_json(const slip_channel_info *c)
 		const slip_reader_info *r = &c->readers[i];
 		printf("%s{\"index\":%u,\"pid\":%u,\"alive\":%s,\"in_order\":%s,\"leases\":%u,\"got\":%" PRIu64 ",\"missed\":%" PRIu64
 		       ",\"last_seq\":%" PRIu64 ",\"ages\":[",
-		       i > 0 ? "," : "", r->index, r->pid, r->alive ? "true" : "false", r->in_order ? "true" : "false", r->leases, r->got, r->missed,
-		       r->last_seq);
+		       i > 0 ? "," : "", r->index, r->pid, r->alive ? "true" : "false", r->in_order ? "true" : "false", r->leases, r->got,
+		       r->missed, r->last_seq);
 		for (int b = 0; b < SLIP_AGE_BUCKETS; b++)
 			printf("%s%" PRIu64, b > 0 ? "," : "", r->ages[b]);
 		printf("]}");

@@ -5,10 +5,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-static const char HELP[] = "Usage: slipring ls [BASE] [--json]\n\n"
-			   "Lists the channels that exist, or those of one base name. state: live (a writer holds it), dead (its writer died; the\n"
-			   "next one takes over), closed. readers: attached and alive.\n\n"
-			   "Examples:\n  slipring ls\n  slipring ls camera_01 --json\n";
+static const char HELP[] =
+	"Usage: slipring ls [BASE] [--json]\n\n"
+	"Lists the channels that exist, or those of one base name. state: live (a writer holds it), dead (its writer died; the\n"
+	"next one takes over), closed. readers: attached and alive.\n\n"
+	"Examples:\n  slipring ls\n  slipring ls camera_01 --json\n";
 
 static const struct option OPTIONS[] = {{"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
 
@@ -81,8 +82,8 @@ int cmd_ls(int argc, char **argv)
 	if (json)
 		printf("[");
 	else if (count > 0)
-		printf("%s%-28s %-6s %12s  %-16s %-10s %-10s %5s %9s %7s%s\n", bold(stdout), "CHANNEL", "STATE", "SEQ", "SHAPE", "DTYPE", "ENCODING",
-		       "SLOTS", "SIZE", "READERS", plain(stdout));
+		printf("%s%-28s %-6s %12s  %-16s %-10s %-10s %5s %9s %7s%s\n", bold(stdout), "CHANNEL", "STATE", "SEQ", "SHAPE", "DTYPE",
+		       "ENCODING", "SLOTS", "SIZE", "READERS", plain(stdout));
 	for (size_t i = 0; i < count; i++) {
 		char name[2 * SLIP_NAME_MAX];
 		(void)snprintf(name, sizeof(name), "%s/%s", names[i].base, names[i].channel);

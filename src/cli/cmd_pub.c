@@ -34,7 +34,7 @@ struct tally {
 	uint64_t published;
 	uint64_t dropped; /* no slot was free */
 	uint64_t bytes;
-	uint64_t late; /* a frame's time had passed before it was there */
+	uint64_t late;	    /* a frame's time had passed before it was there */
 	int64_t longest_ns; /* in slip_loan and slip_publish */
 };
 
@@ -67,8 +67,26 @@ static const char HELP[] =
 	"  ffmpeg -re -i clip.mp4 -f yuv4mpegpipe -strict -1 - | slipring pub camera_01\n"
 	"  slipring pub camera_01/depth -i depth.npy --split --fps 30 --loop\n";
 
-enum { OPT_SHAPE = 256, OPT_DTYPE, OPT_ENCODING, OPT_SPLIT, OPT_PATTERN, OPT_SIZE, OPT_FPS, OPT_LOOP, OPT_WAIT, OPT_SLOTS, OPT_HISTORY,
-       OPT_READERS, OPT_LEASES, OPT_PERMISSIONS, OPT_OBSERVERS, OPT_PREFAULT, OPT_STATS, OPT_JSON };
+enum {
+	OPT_SHAPE = 256,
+	OPT_DTYPE,
+	OPT_ENCODING,
+	OPT_SPLIT,
+	OPT_PATTERN,
+	OPT_SIZE,
+	OPT_FPS,
+	OPT_LOOP,
+	OPT_WAIT,
+	OPT_SLOTS,
+	OPT_HISTORY,
+	OPT_READERS,
+	OPT_LEASES,
+	OPT_PERMISSIONS,
+	OPT_OBSERVERS,
+	OPT_PREFAULT,
+	OPT_STATS,
+	OPT_JSON
+};
 
 static const struct option OPTIONS[] = {
 	{"help", no_argument, NULL, 'h'},
@@ -282,8 +300,7 @@ static int run(struct pub *p, slip_writer *writer, struct input *input)
 		if (start == 0) {
 			if (slip_channel_create(writer, p->target.channel, &input->array) != 0)
 				return say_library_error("cannot open the channel");
-			while (!stopped() && p->wait_readers > 0 &&
-			       slip_readers_attached(writer, p->target.channel) < (int)p->wait_readers)
+			while (!stopped() && p->wait_readers > 0 && slip_readers_attached(writer, p->target.channel) < (int)p->wait_readers)
 				sleep_until(now() + 2000000);
 			clockwork.rate = rate_of(p, input);
 			start = last_report = now();
@@ -322,7 +339,8 @@ int cmd_pub(int argc, char **argv)
 			return EXIT_USAGE;
 	}
 	if (optind != argc - 1)
-		return say_usage("pub", optind < argc ? "one BASE/CHANNEL is expected, '%s' is one more" : "BASE or BASE/CHANNEL is missing",
+		return say_usage("pub",
+				 optind < argc ? "one BASE/CHANNEL is expected, '%s' is one more" : "BASE or BASE/CHANNEL is missing",
 				 optind < argc ? argv[optind + 1] : "");
 	if (!parse_target("pub", argv[optind], "image", &p.target))
 		return EXIT_USAGE;

@@ -227,7 +227,8 @@ static enum outcome judge(struct session *s, int64_t quiet_since)
 	case EINTR:
 		if (s->sub->timeout_s < 0 || now() - quiet_since < (int64_t)(s->sub->timeout_s * NS_PER_S))
 			return GO_ON;
-		say_error("nothing came on %s/%s for %g s (slipring ls shows what exists)", target->base, target->channel, s->sub->timeout_s);
+		say_error("nothing came on %s/%s for %g s (slipring ls shows what exists)", target->base, target->channel,
+			  s->sub->timeout_s);
 		return FAIL;
 	case EPIPE:
 		/* Somewhere to be told of the end; nothing to wait for but a new writer. */
@@ -240,9 +241,7 @@ static enum outcome judge(struct session *s, int64_t quiet_since)
 			say_error("the writer of %s/%s is dead; waiting for a new one", target->base, target->channel);
 		s->told_dead = true;
 		return GO_ON;
-	default:
-		say_library_error("cannot receive");
-		return FAIL;
+	default: say_library_error("cannot receive"); return FAIL;
 	}
 }
 
@@ -288,7 +287,8 @@ int cmd_sub(int argc, char **argv)
 			return EXIT_USAGE;
 	}
 	if (optind != argc - 1)
-		return say_usage("sub", optind < argc ? "one BASE/CHANNEL is expected, '%s' is one more" : "BASE or BASE/CHANNEL is missing",
+		return say_usage("sub",
+				 optind < argc ? "one BASE/CHANNEL is expected, '%s' is one more" : "BASE or BASE/CHANNEL is missing",
 				 optind < argc ? argv[optind + 1] : "");
 	if (!parse_target("sub", argv[optind], "image", &sub.target))
 		return EXIT_USAGE;

@@ -36,10 +36,10 @@ struct input {
 	char encoding[SLIP_ENCODING_MAX];
 	uint64_t frame; /* how many were read */
 	/* A format's own */
-	bool swap;		/* 16-bit or wider samples are in the other byte order */
-	unsigned swap_bytes;	/* of one sample */
-	bool fortran;		/* npy: first dimension fastest */
-	bool split;		/* npy: each item along the first dimension is a frame */
+	bool swap;	     /* 16-bit or wider samples are in the other byte order */
+	unsigned swap_bytes; /* of one sample */
+	bool fortran;	     /* npy: first dimension fastest */
+	bool split;	     /* npy: each item along the first dimension is a frame */
 	uint64_t split_left;
 	int pattern; /* enum pattern */
 };

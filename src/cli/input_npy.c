@@ -40,8 +40,9 @@ static bool use_descr(struct input *input, const char *descr)
 		if (KINDS[i].kind == kind)
 			dtype.code = KINDS[i].code;
 	if (bytes > 16 || slip_dtype_size(dtype) == 0)
-		return input_fail(input, "its dtype is '%c%c%u'; slipring has int and uint of 1, 2, 4, 8 bytes, float of 2, 4, 8, complex of 8, "
-					 "16, and bool",
+		return input_fail(input,
+				  "its dtype is '%c%c%u'; slipring has int and uint of 1, 2, 4, 8 bytes, float of 2, 4, 8, complex of 8, "
+				  "16, and bool",
 				  order, kind, bytes);
 	input->array.dtype = dtype;
 	input->swap_bytes = kind == 'c' ? bytes / 2 : bytes;

@@ -53,8 +53,8 @@ static enum more next(struct input *input)
 	if (most < 0)
 		return MORE_FAILED;
 	if (most < 1 || most > 65535 || width < 1 || height < 1) {
-		input_fail(input, "it is %ldx%ld with a maximum of %ld; expected sizes of 1 or more and a maximum of 1 to 65535", width, height,
-			   most);
+		input_fail(input, "it is %ldx%ld with a maximum of %ld; expected sizes of 1 or more and a maximum of 1 to 65535", width,
+			   height, most);
 		return MORE_FAILED;
 	}
 	slip_array *a = &input->array;

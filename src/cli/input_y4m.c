@@ -23,9 +23,8 @@ struct colour {
 
 /* Longer prefixes first. */
 static const struct colour COLOURS[] = {
-	{"444alpha", "i444a", 1, 1, true}, {"444", "i444", 1, 1, false},   {"422", "i422", 2, 1, false},
-	{"420", "i420", 2, 2, false},	   {"411", "i411", 4, 1, false},   {"440", "i440", 1, 2, false},
-	{"410", "i410", 4, 4, false},	   {"mono", "mono", 0, 0, false},
+	{"444alpha", "i444a", 1, 1, true}, {"444", "i444", 1, 1, false}, {"422", "i422", 2, 1, false}, {"420", "i420", 2, 2, false},
+	{"411", "i411", 4, 1, false},	   {"440", "i440", 1, 2, false}, {"410", "i410", 4, 4, false}, {"mono", "mono", 0, 0, false},
 };
 
 static bool read_line(struct input *input, char *line, bool *end)
@@ -65,8 +64,8 @@ static bool use_colour(struct input *input, const char *tag)
 			colour = &COLOURS[i];
 	int depth = colour != NULL ? depth_of(tag, colour) : 0;
 	if (colour == NULL || depth < 8 || depth > 16)
-		return input_fail(input, "its colour space is C%s; 420, 422, 444, 444alpha, 411, 440, 410 and mono of 8 to 16 bits are known",
-				  tag);
+		return input_fail(
+			input, "its colour space is C%s; 420, 422, 444, 444alpha, 411, 440, 410 and mono of 8 to 16 bits are known", tag);
 	int64_t w = input->video.width;
 	int64_t h = input->video.height;
 	int64_t samples = w * h * (colour->alpha ? 2 : 1);
@@ -120,7 +119,8 @@ static bool read_header(struct input *input, char *line)
 			(void)snprintf(input->video.aspect, sizeof(input->video.aspect), "%s", value);
 		else if (word[0] == 'X')
 			add_extra(&input->video, value);
-		else if (word[0] == 'F' && (sscanf(value, "%u:%u", &input->video.rate, &input->video.scale) != 2 || input->video.scale == 0))
+		else if (word[0] == 'F' &&
+			 (sscanf(value, "%u:%u", &input->video.rate, &input->video.scale) != 2 || input->video.scale == 0))
 			return input_fail(input, "its frame rate is '%s'; expected something like 60:1", value);
 	}
 	if (input->video.width < 1 || input->video.height < 1 || input->video.width > MAX_SIDE || input->video.height > MAX_SIDE)

@@ -18,8 +18,8 @@ static const struct command {
 
 static void help(FILE *to)
 {
-	fprintf(to, "%sslipring%s - frames between processes of one machine, through shared memory\n\nUsage: slipring COMMAND ...\n\n", bold(to),
-		plain(to));
+	fprintf(to, "%sslipring%s - frames between processes of one machine, through shared memory\n\nUsage: slipring COMMAND ...\n\n",
+		bold(to), plain(to));
 	for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++)
 		fprintf(to, "  %s%-5s%s %s\n", bold(to), COMMANDS[i].name, plain(to), COMMANDS[i].summary);
 	fprintf(to, "\nTry it, in two terminals:\n"

@@ -18,7 +18,7 @@ struct video {
 	int64_t height;
 	char colour[16]; /* the C tag's value */
 	char aspect[16];
-	char interlace;	/* the I tag's value, or 0 */
+	char interlace; /* the I tag's value, or 0 */
 	char extra[96]; /* the X tags' values, joined by '|' */
 };
 

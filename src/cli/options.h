@@ -18,7 +18,7 @@ bool parse_target(const char *command, const char *text, const char *default_cha
 bool parse_count(const char *command, const char *option, const char *text, uint64_t least, uint64_t most, uint64_t *value);
 bool parse_real(const char *command, const char *option, const char *text, double least, double most, double *value);
 bool parse_size(const char *command, const char *text, int64_t *width, int64_t *height); /* 640x480 */
-bool parse_shape(const char *command, const char *text, slip_array *array);		    /* 480,640,3 or 480x640x3 */
+bool parse_shape(const char *command, const char *text, slip_array *array);		 /* 480,640,3 or 480x640x3 */
 bool parse_permissions(const char *command, const char *option, const char *text, mode_t *mode);
 
 /* getopt_long without messages of its own; says what is wrong with an option and returns '?'. */

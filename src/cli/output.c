@@ -65,8 +65,7 @@ static bool is_video(const slip_frame *frame, const struct video *video)
 static bool is_image(const slip_frame *frame)
 {
 	bool depth = frame->dtype.code == SLIP_UINT && (frame->dtype.bits == 8 || frame->dtype.bits == 16) && frame->dtype.lanes == 1;
-	return depth && frame->size > 0 &&
-	       (frame->ndim == 2 || (frame->ndim == 3 && (frame->shape[2] == 1 || frame->shape[2] == 3)));
+	return depth && frame->size > 0 && (frame->ndim == 2 || (frame->ndim == 3 && (frame->shape[2] == 1 || frame->shape[2] == 3)));
 }
 
 static bool is_little_endian(void)
@@ -159,9 +158,13 @@ static bool write_npy_header(const struct output *o, const slip_frame *frame)
 	}
 	char header[256];
 	int at = snprintf(header, sizeof(header), "{'descr': '%c%c%d', 'fortran_order': False, 'shape': (",
-			  frame->dtype.bits == 8 ? '|' : is_little_endian() ? '<' : '>', kind, frame->dtype.bits / 8);
+			  frame->dtype.bits == 8 ? '|'
+			  : is_little_endian()	 ? '<'
+						 : '>',
+			  kind, frame->dtype.bits / 8);
 	for (int32_t i = 0; i < frame->ndim; i++)
-		at += snprintf(header + at, sizeof(header) - (size_t)at, "%lld,%s", (long long)frame->shape[i], i + 1 < frame->ndim ? " " : "");
+		at += snprintf(header + at, sizeof(header) - (size_t)at, "%lld,%s", (long long)frame->shape[i],
+			       i + 1 < frame->ndim ? " " : "");
 	at += snprintf(header + at, sizeof(header) - (size_t)at, "), }");
 	/* Magic, version and length take 10 bytes; the whole is a multiple of 64, ended by a newline. */
 	int padded = (10 + at + 1 + 63) / 64 * 64 - 10;

@@ -17,8 +17,7 @@ slip_reader *slip_reader_open(const char *base, const slip_reader_options *optio
 {
 	slip_reader_options settled;
 	memset(&settled, 0, sizeof(settled));
-	if (slip__name_check("base", base) != 0 ||
-	    slip__options_copy("slip_reader_options", &settled, sizeof(settled), options) != 0)
+	if (slip__name_check("base", base) != 0 || slip__options_copy("slip_reader_options", &settled, sizeof(settled), options) != 0)
 		return NULL;
 	if (settled.mode == SLIP_MODE_SEMAPHORE)
 		return slip__fail_null(ENOTSUP, "semaphore mode is not in this version; use SLIP_MODE_LOCK_FREE");

@@ -51,7 +51,8 @@ static int settle_options(slip_writer_options *o)
 	    settle("max_loans", &o->max_loans, DEFAULT_LOANS, 1, SLIP_MAX_LOANS) != 0)
 		return -1;
 	if (o->history >= o->slots)
-		return slip__fail(EINVAL, "slip_writer_options.history is %u; at most slots - 1, %u, can be kept", o->history, o->slots - 1);
+		return slip__fail(EINVAL, "slip_writer_options.history is %u; at most slots - 1, %u, can be kept", o->history,
+				  o->slots - 1);
 	return settle_permissions(o);
 }
 
@@ -59,8 +60,8 @@ slip_writer *slip_writer_open(const char *base, const slip_writer_options *optio
 {
 	slip_writer_options settled;
 	memset(&settled, 0, sizeof(settled));
-	if (slip__name_check("base", base) != 0 ||
-	    slip__options_copy("slip_writer_options", &settled, sizeof(settled), options) != 0 || settle_options(&settled) != 0)
+	if (slip__name_check("base", base) != 0 || slip__options_copy("slip_writer_options", &settled, sizeof(settled), options) != 0 ||
+	    settle_options(&settled) != 0)
 		return NULL;
 	slip_writer *w = calloc(1, sizeof(*w));
 	if (w == NULL)
@@ -174,8 +175,8 @@ static bool takes_pointcloud(const struct slip__array *a)
 static const struct kind IMAGE = {"image", "{height, width} or {height, width, channels}", takes_image, true};
 static const struct kind DEPTH = {"depth", "{height, width} or {height, width, 1}", takes_depth, true};
 static const struct kind MASK = {"mask", "{height, width} or {height, width, channels}", takes_image, true};
-static const struct kind POINTCLOUD = {"pointcloud", "{points, fields} or {rows, columns, fields} with at least 3 fields",
-				       takes_pointcloud, false};
+static const struct kind POINTCLOUD = {"pointcloud", "{points, fields} or {rows, columns, fields} with at least 3 fields", takes_pointcloud,
+				       false};
 
 static int set_kind(slip_writer *writer, const struct kind *kind, const slip_array *given)
 {

@@ -76,8 +76,9 @@ static int check_shape(struct slip__array *array)
 static int use_asked_strides(struct slip__array *array, const int64_t *asked)
 {
 	if (!slip__array_fits(array->item_bytes, array->ndim, array->shape, asked, SIZE_MAX / 2))
-		return slip__fail(EINVAL, "the strides of a loan must ascend towards the first dimension without overlap; "
-					  "the innermost of these is %lld bytes for elements of %llu",
+		return slip__fail(EINVAL,
+				  "the strides of a loan must ascend towards the first dimension without overlap; "
+				  "the innermost of these is %lld bytes for elements of %llu",
 				  (long long)asked[array->ndim - 1], (unsigned long long)array->item_bytes);
 	uint64_t end = array->item_bytes;
 	for (int32_t i = 0; i < array->ndim; i++)

@@ -52,8 +52,7 @@ bool slip__copy_should_stream(uint64_t size, uint32_t depth, size_t cache_bytes)
 	return size >= (UINT64_C(1) << 20) && size * (depth + 1) > cache_bytes / 2;
 }
 
-void slip__copy_strided(void *to, const void *from, uint64_t item_bytes, int32_t ndim, const int64_t *shape,
-			const int64_t *strides)
+void slip__copy_strided(void *to, const void *from, uint64_t item_bytes, int32_t ndim, const int64_t *shape, const int64_t *strides)
 {
 	/* Innermost dimensions that lie side by side are one run. */
 	uint64_t run = item_bytes;

@@ -20,8 +20,7 @@ void slip__copy_streaming(void *to, const void *from, size_t size);
 bool slip__copy_should_stream(uint64_t size, uint32_t depth, size_t cache_bytes);
 
 /* Gathers elements at byte strides of any sign into C-contiguous memory. */
-void slip__copy_strided(void *to, const void *from, uint64_t item_bytes, int32_t ndim, const int64_t *shape,
-			const int64_t *strides);
+void slip__copy_strided(void *to, const void *from, uint64_t item_bytes, int32_t ndim, const int64_t *shape, const int64_t *strides);
 
 /*
  * Copies what a writer may be overwriting: relaxed atomic loads. The bytes mean something only if a sequence check afterwards

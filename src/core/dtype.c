@@ -16,10 +16,10 @@ static const struct known {
 	char name[12];
 	char encoding[4]; /* ROS prefix, where there is one */
 } KNOWN[] = {
-	{SLIP_UINT, 8, "uint8", "8U"},	    {SLIP_UINT, 16, "uint16", "16U"},	 {SLIP_UINT, 32, "uint32", ""},
-	{SLIP_UINT, 64, "uint64", ""},	    {SLIP_INT, 8, "int8", "8S"},	 {SLIP_INT, 16, "int16", "16S"},
-	{SLIP_INT, 32, "int32", "32S"},	    {SLIP_INT, 64, "int64", ""},	 {SLIP_FLOAT, 16, "float16", ""},
-	{SLIP_FLOAT, 32, "float32", "32F"}, {SLIP_FLOAT, 64, "float64", "64F"},	 {SLIP_BFLOAT, 16, "bfloat16", ""},
+	{SLIP_UINT, 8, "uint8", "8U"},	     {SLIP_UINT, 16, "uint16", "16U"},	    {SLIP_UINT, 32, "uint32", ""},
+	{SLIP_UINT, 64, "uint64", ""},	     {SLIP_INT, 8, "int8", "8S"},	    {SLIP_INT, 16, "int16", "16S"},
+	{SLIP_INT, 32, "int32", "32S"},	     {SLIP_INT, 64, "int64", ""},	    {SLIP_FLOAT, 16, "float16", ""},
+	{SLIP_FLOAT, 32, "float32", "32F"},  {SLIP_FLOAT, 64, "float64", "64F"},    {SLIP_BFLOAT, 16, "bfloat16", ""},
 	{SLIP_COMPLEX, 64, "complex64", ""}, {SLIP_COMPLEX, 128, "complex128", ""}, {SLIP_BOOL, 8, "bool", ""},
 };
 
@@ -43,8 +43,7 @@ bool slip__dtype_equal(slip_dtype a, slip_dtype b)
 
 static int unknown(slip_dtype dtype)
 {
-	return slip__fail(EINVAL,
-			  "dtype {code %u, bits %u, lanes %u} is none that slipring knows (see slip_dtype in slipring/types.h)",
+	return slip__fail(EINVAL, "dtype {code %u, bits %u, lanes %u} is none that slipring knows (see slip_dtype in slipring/types.h)",
 			  dtype.code, dtype.bits, dtype.lanes);
 }
 
@@ -61,8 +60,7 @@ int slip_dtype_name(slip_dtype dtype, char *name, size_t size)
 	const struct known *known = find(dtype);
 	if (known == NULL)
 		return unknown(dtype);
-	int length = dtype.lanes == 1 ? snprintf(name, size, "%s", known->name)
-				      : snprintf(name, size, "%sx%u", known->name, dtype.lanes);
+	int length = dtype.lanes == 1 ? snprintf(name, size, "%s", known->name) : snprintf(name, size, "%sx%u", known->name, dtype.lanes);
 	if (length < 0 || (size_t)length >= size)
 		return slip__fail(EINVAL, "a dtype name of %d bytes does not fit in %zu", length, size);
 	return 0;

@@ -70,8 +70,8 @@ _Static_assert(offsetof(struct slip__slot, shape) - offsetof(struct slip__slot, 
 
 static int cannot_be(const struct hot *hot, const char *what)
 {
-	return slip__fail(EBADMSG, "a frame's description cannot be: %s (%u dimensions, %llu bytes, dtype {%u, %u, %u})", what,
-			  hot->ndim, (unsigned long long)hot->bytes, hot->dtype.code, hot->dtype.bits, hot->dtype.lanes);
+	return slip__fail(EBADMSG, "a frame's description cannot be: %s (%u dimensions, %llu bytes, dtype {%u, %u, %u})", what, hot->ndim,
+			  (unsigned long long)hot->bytes, hot->dtype.code, hot->dtype.bits, hot->dtype.lanes);
 }
 
 int slip__frame_read(const struct slip__slot *slot, uint64_t capacity, slip_frame *view)

@@ -101,8 +101,7 @@ static void undo_make(struct slip__segment *s)
 }
 
 /* A whole generation under its temporary name, locked. NULL with errno; EAGAIN: somebody took it for left over, try again. */
-static struct slip__generation *make(const slip_channel_name *name, const struct slip__plan *plan,
-				     const slip_writer_options *options)
+static struct slip__generation *make(const slip_channel_name *name, const struct slip__plan *plan, const slip_writer_options *options)
 {
 	struct slip__segment segment;
 	if (slip__segment_make(name, plan, &segment) != 0)
@@ -114,8 +113,7 @@ static struct slip__generation *make(const slip_channel_name *name, const struct
 		undo_make(&segment);
 		return NULL;
 	}
-	struct slip__generation *g =
-		prepare_memory(&segment, options) == 0 ? wrap(&segment, anchor, plan->first_seq) : NULL;
+	struct slip__generation *g = prepare_memory(&segment, options) == 0 ? wrap(&segment, anchor, plan->first_seq) : NULL;
 	if (g == NULL) {
 		undo_make(&segment);
 		slip__os_anchor_drop(anchor);
@@ -142,8 +140,7 @@ static void unmake(struct slip__generation *g)
 }
 
 /* NULL with EAGAIN: look again. */
-static struct slip__generation *first_of_epoch(const slip_channel_name *name, const slip_writer_options *options,
-					       uint64_t capacity)
+static struct slip__generation *first_of_epoch(const slip_channel_name *name, const slip_writer_options *options, uint64_t capacity)
 {
 	struct slip__plan plan = plan_of(options, capacity);
 	if (slip__os_random(&plan.epoch) != 0)
@@ -162,8 +159,7 @@ static struct slip__generation *first_of_epoch(const slip_channel_name *name, co
 	return NULL;
 }
 
-struct slip__generation *slip__generation_grow(struct slip__generation *old, const slip_writer_options *options,
-					       uint64_t capacity)
+struct slip__generation *slip__generation_grow(struct slip__generation *old, const slip_writer_options *options, uint64_t capacity)
 {
 	const struct slip__geometry *was = &old->segment.geometry;
 	struct slip__plan plan = plan_of(options, capacity);
@@ -203,8 +199,8 @@ static bool fits(const struct slip__segment *s, const slip_writer_options *o, ui
 {
 	const struct slip__geometry *g = &s->geometry;
 	return g->slots == o->slots && g->max_readers == o->max_readers && g->leases_per_reader == o->leases_per_reader &&
-	       g->max_loans == o->max_loans && g->history == o->history && g->capacity >= capacity &&
-	       g->capacity >= o->capacity && g->permissions == o->permissions && g->observers == o->observers;
+	       g->max_loans == o->max_loans && g->history == o->history && g->capacity >= capacity && g->capacity >= o->capacity &&
+	       g->permissions == o->permissions && g->observers == o->observers;
 }
 
 /* Something unusable under our name whose owner is dead: away with it. 0: look again. */
@@ -251,8 +247,8 @@ static struct slip__generation *take_over(struct slip__segment *segment, void *a
 
 static void *busy(const struct slip__segment *s)
 {
-	return slip__fail_null(EBUSY, "%s/%s has a writer already (it noted process %u); one at a time is possible",
-			       s->name.base, s->name.channel, a32_load_relaxed(&s->header->writer_pid));
+	return slip__fail_null(EBUSY, "%s/%s has a writer already (it noted process %u); one at a time is possible", s->name.base,
+			       s->name.channel, a32_load_relaxed(&s->header->writer_pid));
 }
 
 /* One look at what stands under the name. NULL with EAGAIN: the world changed meanwhile, look again. */
@@ -267,8 +263,8 @@ static struct slip__generation *look(const slip_channel_name *name, const slip_w
 		return NULL;
 	}
 	if (segment.owner != slip__os_user()) {
-		slip__fail(EPERM, "%s/%s belongs to user %u, not to you (%u); a writer takes over only its own user's channels",
-			   name->base, name->channel, segment.owner, slip__os_user());
+		slip__fail(EPERM, "%s/%s belongs to user %u, not to you (%u); a writer takes over only its own user's channels", name->base,
+			   name->channel, segment.owner, slip__os_user());
 		slip__segment_close(&segment);
 		return NULL;
 	}
@@ -283,8 +279,7 @@ static struct slip__generation *look(const slip_channel_name *name, const slip_w
 	return NULL;
 }
 
-struct slip__generation *slip__generation_open(const slip_channel_name *name, const slip_writer_options *options,
-					       uint64_t capacity)
+struct slip__generation *slip__generation_open(const slip_channel_name *name, const slip_writer_options *options, uint64_t capacity)
 {
 	struct slip__generation *g = NULL;
 	errno = EAGAIN;

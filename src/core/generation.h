@@ -18,23 +18,21 @@ struct slip__generation {
 	struct slip__segment segment;
 	void *anchor;
 	slip__a32 users;
-	uint32_t fw;	    /* what the futex word was last set to, halved */
-	uint64_t next_seq;  /* of the next frame */
-	uint32_t loans;	    /* out in it; the writing thread's */
-	bool has_head;	    /* order[0] is the newest frame's slot */
-	uint16_t order[];   /* all slots, the newest frame's first */
+	uint32_t fw;	   /* what the futex word was last set to, halved */
+	uint64_t next_seq; /* of the next frame */
+	uint32_t loans;	   /* out in it; the writing thread's */
+	bool has_head;	   /* order[0] is the newest frame's slot */
+	uint16_t order[];  /* all slots, the newest frame's first */
 };
 
 /*
  * The generation to write to, under the writer's lock: what a dead writer left, grown if it does not fit the options and capacity, or a new
  * epoch. NULL with EBUSY while another writer lives, ENOSPC, EPERM, ...
  */
-struct slip__generation *slip__generation_open(const slip_channel_name *name, const slip_writer_options *options,
-					       uint64_t capacity);
+struct slip__generation *slip__generation_open(const slip_channel_name *name, const slip_writer_options *options, uint64_t capacity);
 
 /* The next generation of the same epoch, in the place of `old`, which is retired and keeps the caller's use. */
-struct slip__generation *slip__generation_grow(struct slip__generation *old, const slip_writer_options *options,
-					       uint64_t capacity);
+struct slip__generation *slip__generation_grow(struct slip__generation *old, const slip_writer_options *options, uint64_t capacity);
 
 /* Ends the epoch: marks it closed, wakes everybody, unlinks. */
 void slip__generation_end(struct slip__generation *generation);

@@ -33,7 +33,7 @@ uint32_t slip__seat_leases(const struct slip__seat *seat);
 
 enum slip__taken {
 	SLIP__TAKEN,
-	SLIP__REFUSED, /* the place holds another frame by now */
+	SLIP__REFUSED,	  /* the place holds another frame by now */
 	SLIP__TAKE_FAILED /* errno and detail: EMFILE, EBADMSG, ENOMEM */
 };
 

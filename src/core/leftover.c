@@ -124,9 +124,8 @@ static int sweep_one(const char *file, void *context)
 {
 	const slip_channel_name *name = context;
 	struct slip__object object;
-	if (slip__object_parse(file, &object) == 0 && object.kind != SLIP__OBJECT_CONTROL &&
-	    strcmp(object.channel.base, name->base) == 0 && strcmp(object.channel.channel, name->channel) == 0 &&
-	    slip__leftover_reason(&object) != NULL)
+	if (slip__object_parse(file, &object) == 0 && object.kind != SLIP__OBJECT_CONTROL && strcmp(object.channel.base, name->base) == 0 &&
+	    strcmp(object.channel.channel, name->channel) == 0 && slip__leftover_reason(&object) != NULL)
 		(void)slip__leftover_remove(&object);
 	return 0;
 }

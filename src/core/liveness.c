@@ -78,8 +78,9 @@ void *slip__liveness_take_reader(const struct slip__segment *segment, uint32_t *
 	if (anchor == NULL) {
 		if (errno != EUSERS)
 			return NULL;
-		return slip__fail_null(EUSERS, "%s/%s has its %u readers attached; open the writer with a larger max_readers, "
-					       "or observe",
+		return slip__fail_null(EUSERS,
+				       "%s/%s has its %u readers attached; open the writer with a larger max_readers, "
+				       "or observe",
 				       segment->name.base, segment->name.channel, segment->geometry.max_readers);
 	}
 	slip__slot_clear_own(&segment->ring, UINT64_C(1) << *reader);

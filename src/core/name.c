@@ -28,8 +28,8 @@ int slip__name_check(const char *what, const char *name)
 	for (size_t i = 0; i < length; i++)
 		if (!allowed(name[i]))
 			return slip__fail(EINVAL,
-					  "the %s name '%.*s' has the byte 0x%02x at %zu; letters, digits and _ - . : + are allowed",
-					  what, (int)i, name, (unsigned char)name[i], i);
+					  "the %s name '%.*s' has the byte 0x%02x at %zu; letters, digits and _ - . : + are allowed", what,
+					  (int)i, name, (unsigned char)name[i], i);
 	if (length == SLIP_NAME_MAX)
 		return slip__fail(ENAMETOOLONG, "the %s name '%.20s...' has more than %d bytes", what, name, SLIP_NAME_MAX - 1);
 	return 0;

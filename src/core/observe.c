@@ -31,8 +31,7 @@ static int copy_description(const struct slip__segment *segment, const struct sl
 	if (!slip__slot_observe_begin(&segment->ring, place))
 		return 0;
 	memset(to, 0, offsetof(struct slip__slot, bytes));
-	slip__copy_racing((char *)to + offsetof(struct slip__slot, bytes), &from->bytes,
-			  sizeof(*to) - offsetof(struct slip__slot, bytes));
+	slip__copy_racing((char *)to + offsetof(struct slip__slot, bytes), &from->bytes, sizeof(*to) - offsetof(struct slip__slot, bytes));
 	return slip__slot_observe_end(&segment->ring, place);
 }
 

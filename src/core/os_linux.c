@@ -65,12 +65,11 @@ static int allocate(int fd, uint64_t size)
 int slip__os_make(uint64_t size, mode_t permissions)
 {
 	if (size > (uint64_t)INT64_MAX)
-		return slip__fail(EOVERFLOW, "an object of %llu bytes is larger than a file can be",
-				  (unsigned long long)size);
+		return slip__fail(EOVERFLOW, "an object of %llu bytes is larger than a file can be", (unsigned long long)size);
 	int fd = open(slip__os_directory(), O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
 	if (fd < 0)
-		return slip__fail(errno, "cannot make a file in %s: %s (it must be a tmpfs that you may write to)",
-				  slip__os_directory(), strerror(errno));
+		return slip__fail(errno, "cannot make a file in %s: %s (it must be a tmpfs that you may write to)", slip__os_directory(),
+				  strerror(errno));
 	if (fchmod(fd, permissions) != 0)
 		return fail_with_close(fd, errno, "cannot set permissions");
 	int err = allocate(fd, size);
@@ -90,8 +89,8 @@ int slip__os_write(int fd, const void *bytes, size_t size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return slip__fail(n == 0 ? ENOSPC : errno, "cannot write %zu bytes in %s: %s", size,
-					  slip__os_directory(), strerror(errno));
+			return slip__fail(n == 0 ? ENOSPC : errno, "cannot write %zu bytes in %s: %s", size, slip__os_directory(),
+					  strerror(errno));
 		done += (size_t)n;
 	}
 	return 0;
@@ -378,8 +377,8 @@ int slip__os_futex_wait(slip__a32 *word, uint32_t expected, int64_t deadline)
 {
 	struct timespec time = time_of(deadline);
 	/* The bitset form, because its time limit is absolute. Not FUTEX_PRIVATE: other processes wake us. */
-	return futex_result(syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, deadline == INT64_MAX ? NULL : &time,
-				    NULL, FUTEX_BITSET_MATCH_ANY));
+	return futex_result(
+		syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, deadline == INT64_MAX ? NULL : &time, NULL, FUTEX_BITSET_MATCH_ANY));
 }
 
 void slip__os_futex_wake_all(slip__a32 *word)
@@ -394,11 +393,9 @@ int slip__os_futex_wait_many(const struct slip__futex *futexes, size_t count, in
 	if (count > SLIP__FUTEX_MANY)
 		return slip__fail_silently(EINVAL);
 	for (size_t i = 0; i < count; i++)
-		waiters[i] = (struct futex_waitv){
-			.val = futexes[i].expected, .uaddr = (uintptr_t)futexes[i].word, .flags = FUTEX_32};
+		waiters[i] = (struct futex_waitv){.val = futexes[i].expected, .uaddr = (uintptr_t)futexes[i].word, .flags = FUTEX_32};
 	struct timespec time = time_of(deadline);
-	return futex_result(syscall(SYS_futex_waitv, waiters, (unsigned)count, 0U, deadline == INT64_MAX ? NULL : &time,
-				    CLOCK_MONOTONIC));
+	return futex_result(syscall(SYS_futex_waitv, waiters, (unsigned)count, 0U, deadline == INT64_MAX ? NULL : &time, CLOCK_MONOTONIC));
 #else
 	(void)futexes;
 	(void)count;

@@ -215,8 +215,7 @@ static enum slip__taken take(struct channel *c, const struct slip__place *place,
 static int broken(const struct channel *c, const struct slip__place *place)
 {
 	return slip__fail(EBADMSG, "%s/%s leads to slot %u of %u for seq %llu: its control was damaged", c->common.name.base,
-			  c->common.name.channel, place->slot, slip__seat_segment(c->seat)->geometry.slots,
-			  (unsigned long long)place->seq);
+			  c->common.name.channel, place->slot, slip__seat_segment(c->seat)->geometry.slots, (unsigned long long)place->seq);
 }
 
 /* Where there is no frame in a ring that stands. */
@@ -392,8 +391,8 @@ static int pause_once(struct channel *c, const struct pause *p)
 	struct slip__watch watch;
 	size_t count = 0;
 	if (should_give_up(c))
-		return slip__fail(EOWNERDEAD, "the writer of %s/%s is dead; the handle goes on when a new one comes",
-				  c->common.name.base, c->common.name.channel);
+		return slip__fail(EOWNERDEAD, "the writer of %s/%s is dead; the handle goes on when a new one comes", c->common.name.base,
+				  c->common.name.channel);
 	if (c->seat != NULL) {
 		watch_of(c, &watch);
 		/* An ended ring that has no heir yet is as absent as no ring. */

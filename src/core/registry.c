@@ -49,7 +49,7 @@ struct table {
 	struct cds_lfht *entries;
 };
 
-static slip__aptr current_table;					 /* struct table */
+static slip__aptr current_table;			       /* struct table */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER; /* of making it, adding, replacing and removing */
 
 static char grace; /* its address stands for grace periods, towards ThreadSanitizer */

@@ -43,8 +43,7 @@ int slip__segment_lay_out(const struct slip__plan *plan, struct slip__geometry *
 	/* An empty array needs no byte, but a place of its own all the same. */
 	uint64_t capacity = plan->capacity > 0 ? plan->capacity : 1;
 	if (capacity > (uint64_t)INT64_MAX / 2 / plan->slots)
-		return slip__fail(EOVERFLOW, "%u slots of %llu bytes pass what a file can hold", plan->slots,
-				  (unsigned long long)capacity);
+		return slip__fail(EOVERFLOW, "%u slots of %llu bytes pass what a file can hold", plan->slots, (unsigned long long)capacity);
 	g->capacity = round_up(capacity, page);
 	g->slot_stride = g->capacity;
 #ifdef SLIP_GUARD_PAGES
@@ -65,17 +64,17 @@ static int check_geometry(const char *object, const struct slip__geometry *g, ui
 		return slip__fail(EBADMSG, "%s does not begin with slipring's magic number (0x%016llx found)", object,
 				  (unsigned long long)g->magic);
 	if (g->byte_order != SLIP__BYTE_ORDER || g->word_bits != 64)
-		return slip__fail(EPROTONOSUPPORT, "%s was made with byte order 0x%08x and %u-bit words; this is 0x%08x and 64",
-				  object, g->byte_order, g->word_bits, SLIP__BYTE_ORDER);
+		return slip__fail(EPROTONOSUPPORT, "%s was made with byte order 0x%08x and %u-bit words; this is 0x%08x and 64", object,
+				  g->byte_order, g->word_bits, SLIP__BYTE_ORDER);
 	if (g->layout_version != SLIP__LAYOUT_VERSION)
 		return slip__fail(EPROTONOSUPPORT, "%s has layout version %u; this library speaks %d: update the older side", object,
 				  g->layout_version, SLIP__LAYOUT_VERSION);
 	if (g->page_bytes != slip__os_page_size())
 		return slip__fail(EPROTONOSUPPORT, "%s was made for pages of %u bytes", object, g->page_bytes);
 	if (g->slots < 2 || g->slots > SLIP_MAX_SLOTS || g->max_readers < 1 || g->max_readers > SLIP_MAX_READERS ||
-	    g->leases_per_reader < 1 || g->leases_per_reader > SLIP_MAX_LEASES || g->max_loans < 1 ||
-	    g->max_loans > SLIP_MAX_LOANS || g->history >= g->slots || g->id == 0 || g->epoch == 0 || g->generation == 0 ||
-	    g->first_seq == 0 || g->first_seq > SLIP__SEQ_MAX)
+	    g->leases_per_reader < 1 || g->leases_per_reader > SLIP_MAX_LEASES || g->max_loans < 1 || g->max_loans > SLIP_MAX_LOANS ||
+	    g->history >= g->slots || g->id == 0 || g->epoch == 0 || g->generation == 0 || g->first_seq == 0 ||
+	    g->first_seq > SLIP__SEQ_MAX)
 		return slip__fail(EBADMSG, "%s has a header that cannot be (%u slots, %u readers, first seq %llu)", object, g->slots,
 				  g->max_readers, (unsigned long long)g->first_seq);
 	struct slip__plan plan = {.slots = g->slots, .max_readers = g->max_readers, .capacity = g->capacity};
@@ -175,8 +174,8 @@ int slip__segment_make(const slip_channel_name *name, const struct slip__plan *p
 	g->payload_inode = file.identity.inode;
 	s->permissions = file.permissions;
 	s->owner = file.owner;
-	if (slip__os_stat_fd(s->fd, &file) != 0 || write_control(s->fd, g) != 0 ||
-	    map_control(s, s->fd, SLIP__READ_WRITE) != 0 || map_payload(s, payload, SLIP__READ_WRITE) != 0)
+	if (slip__os_stat_fd(s->fd, &file) != 0 || write_control(s->fd, g) != 0 || map_control(s, s->fd, SLIP__READ_WRITE) != 0 ||
+	    map_payload(s, payload, SLIP__READ_WRITE) != 0)
 		goto out;
 	s->identity = file.identity;
 	/* control first: while its temporary name stands, its lock tells that the payload is not left over. */
@@ -291,8 +290,8 @@ static int check_slot(const struct slip__segment *s, uint32_t slot, uint64_t hea
 	uint64_t seq = a64_load_relaxed(slip__seq(&s->ring, slot));
 	uint64_t readers = pins & ~(SLIP__PIN_WRITING | SLIP__PIN_OWN);
 	if (s->geometry.max_readers < 62 && readers >> s->geometry.max_readers != 0)
-		return slip__fail(EBADMSG, "slot %u is held by a reader beyond %u (pins 0x%016llx)", slot,
-				  s->geometry.max_readers, (unsigned long long)pins);
+		return slip__fail(EBADMSG, "slot %u is held by a reader beyond %u (pins 0x%016llx)", slot, s->geometry.max_readers,
+				  (unsigned long long)pins);
 	if ((pins & SLIP__PIN_WRITING) && seq != 0)
 		return slip__fail(EBADMSG, "slot %u is being filled, but readable as seq %llu", slot, (unsigned long long)seq);
 	if (seq != 0 && (seq < s->geometry.first_seq || seq > head_seq))
@@ -316,8 +315,7 @@ int slip__segment_check(const struct slip__segment *s)
 	if (found == SLIP__BROKEN)
 		return slip__fail(EBADMSG, "head leads to slot %u of %u", head.slot, s->geometry.slots);
 	if (found == SLIP__FOUND && a64_load_relaxed(slip__seq(&s->ring, head.slot)) != head.seq)
-		return slip__fail(EBADMSG, "head says that slot %u has seq %llu; it has %llu", head.slot,
-				  (unsigned long long)head.seq,
+		return slip__fail(EBADMSG, "head says that slot %u has seq %llu; it has %llu", head.slot, (unsigned long long)head.seq,
 				  (unsigned long long)a64_load_relaxed(slip__seq(&s->ring, head.slot)));
 	for (uint32_t slot = 0; slot < s->geometry.slots; slot++)
 		if (check_slot(s, slot, head.seq) != 0)

@@ -108,19 +108,19 @@ struct slip__slot {
 	slip__a64 seq;	/*   8 writer */
 	uint8_t pad0[48];
 	/* Description; the writer writes it while the slot is WRITING */
-	uint64_t bytes;			  /*  64 */
-	slip_dtype dtype;		  /*  72 */
-	uint8_t ndim;			  /*  76 */
-	uint8_t flags;			  /*  77 */
-	uint16_t metadata_bytes;	  /*  78 */
-	int64_t capture_ns;		  /*  80 */
-	int64_t publish_ns;		  /*  88 */
-	int64_t capture_realtime_ns;	  /*  96 */
-	uint64_t committed;		  /* 104 bytes that are final; equals bytes in this version */
-	char encoding[SLIP_ENCODING_MAX]; /* 112 */
-	int64_t shape[SLIP_MAX_DIMS];	  /* 128 */
-	int64_t strides[SLIP_MAX_DIMS];	  /* 192 */
-	char frame_id[SLIP_FRAME_ID_MAX]; /* 256 */
+	uint64_t bytes;			     /*  64 */
+	slip_dtype dtype;		     /*  72 */
+	uint8_t ndim;			     /*  76 */
+	uint8_t flags;			     /*  77 */
+	uint16_t metadata_bytes;	     /*  78 */
+	int64_t capture_ns;		     /*  80 */
+	int64_t publish_ns;		     /*  88 */
+	int64_t capture_realtime_ns;	     /*  96 */
+	uint64_t committed;		     /* 104 bytes that are final; equals bytes in this version */
+	char encoding[SLIP_ENCODING_MAX];    /* 112 */
+	int64_t shape[SLIP_MAX_DIMS];	     /* 128 */
+	int64_t strides[SLIP_MAX_DIMS];	     /* 192 */
+	char frame_id[SLIP_FRAME_ID_MAX];    /* 256 */
 	uint8_t metadata[SLIP_METADATA_MAX]; /* 320 */
 	uint8_t reserved[64];		     /* 576 */
 };
@@ -209,8 +209,7 @@ enum slip__segment_view {
  * Opens and checks what stands under the channel's name, or under object where that is not NULL. ENOENT (without a detail; also where it
  * went away in the middle), EACCES, EPERM, ELOOP, EBADMSG, EPROTONOSUPPORT, ENOMEM.
  */
-int slip__segment_open(const slip_channel_name *name, const char *object, enum slip__segment_view view,
-		       struct slip__segment *segment);
+int slip__segment_open(const slip_channel_name *name, const char *object, enum slip__segment_view view, struct slip__segment *segment);
 
 /* Adds the payload to a SLIP__VIEW_HEIR. */
 int slip__segment_map_payload(struct slip__segment *segment, enum slip__access access);

@@ -61,7 +61,7 @@ bool slip__slot_publish(const struct slip__ring *r, uint32_t slot, uint64_t q, b
 	a64_store_relaxed(slip__seq(r, slot), q); /* ordered by the release below */
 	if (keep)
 		a64_or_relaxed(slip__pins(r, slot), SLIP__PIN_OWN); /* WRITING still keeps everybody out */
-	a64_and_release(slip__pins(r, slot), ~SLIP__PIN_WRITING);    /* @PUBLISH: payload, description and seq */
+	a64_and_release(slip__pins(r, slot), ~SLIP__PIN_WRITING);   /* @PUBLISH: payload, description and seq */
 	link_frame(r, q, slot);
 	return change_fw(r, fw);
 }
@@ -135,8 +135,8 @@ bool slip__slot_pin(const struct slip__ring *r, const struct slip__place *place,
 	slip__a64 *seq = slip__seq(r, place->slot);
 	if (a64_load_relaxed(seq) != place->seq) /* only spares marks that would be taken back at once */
 		return false;
-	a64_or_acq_rel(pins, bit);		      /* @PUBLISH @RELEASE */
-	uint64_t marked = a64_load_acquire(pins);     /* @PUBLISH: makes the payload visible */
+	a64_or_acq_rel(pins, bit);		  /* @PUBLISH @RELEASE */
+	uint64_t marked = a64_load_acquire(pins); /* @PUBLISH: makes the payload visible */
 	if (!(marked & SLIP__PIN_WRITING) && a64_load_relaxed(seq) == place->seq)
 		return true;
 	a64_and_relaxed(pins, ~bit); /* nothing was read under it */

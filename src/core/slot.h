@@ -45,7 +45,7 @@ struct slip__ring {
 	slip__a64 *head;
 	slip__a64 *ring;
 	slip__a32 *fw;
-	char *slots;         /* the first slot's pins word; its seq word follows it */
+	char *slots;	     /* the first slot's pins word; its seq word follows it */
 	uint64_t slot_bytes; /* from one slot's words to the next */
 	uint32_t slot_count;
 	uint32_t ring_length;

@@ -56,8 +56,7 @@ static struct loan *loan_of(struct slip__frame *frame)
 	return (struct loan *)(void *)frame;
 }
 
-static struct slip__writer_channel *open_channel(const slip_channel_name *name, const slip_writer_options *options,
-						 uint64_t capacity)
+static struct slip__writer_channel *open_channel(const slip_channel_name *name, const slip_writer_options *options, uint64_t capacity)
 {
 	struct channel *c = calloc(1, sizeof(*c) + options->max_loans * sizeof(c->loans[0]));
 	if (c == NULL)

@@ -45,12 +45,12 @@ static inline void add(slip__a64 *counter, uint64_t n)
 }
 
 /* A child that runs body and ends with its result; it dies with its parent's test timeout at the latest. */
-#define SPAWN(pid, body)                                                                                                                     \
-	do {                                                                                                                                 \
-		(pid) = fork();                                                                                                              \
-		if ((pid) == 0)                                                                                                              \
-			_exit(body);                                                                                                         \
-		CHECK((pid) > 0);                                                                                                            \
+#define SPAWN(pid, body)                                                                                                                   \
+	do {                                                                                                                               \
+		(pid) = fork();                                                                                                            \
+		if ((pid) == 0)                                                                                                            \
+			_exit(body);                                                                                                       \
+		CHECK((pid) > 0);                                                                                                          \
 	} while (0)
 
 static inline void expect_clean_end(pid_t pid)
@@ -144,9 +144,9 @@ static inline void expect_nothing_held(const char *base, const char *channel)
 
 static inline void expect_good(const struct tally *t, const char *what)
 {
-	printf("%s: %llu frames verified, %llu torn, %llu counted wrong, %llu errors\n", what, (unsigned long long)a64_load_relaxed(&t->verified),
-	       (unsigned long long)a64_load_relaxed(&t->torn), (unsigned long long)a64_load_relaxed(&t->dishonest),
-	       (unsigned long long)a64_load_relaxed(&t->failed));
+	printf("%s: %llu frames verified, %llu torn, %llu counted wrong, %llu errors\n", what,
+	       (unsigned long long)a64_load_relaxed(&t->verified), (unsigned long long)a64_load_relaxed(&t->torn),
+	       (unsigned long long)a64_load_relaxed(&t->dishonest), (unsigned long long)a64_load_relaxed(&t->failed));
 	CHECK(a64_load_relaxed(&t->torn) == 0);
 	CHECK(a64_load_relaxed(&t->dishonest) == 0);
 	CHECK(a64_load_relaxed(&t->failed) == 0);

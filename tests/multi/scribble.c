@@ -23,7 +23,7 @@ static int read_anything(bool observer, bool in_order, const slip__a32 *over)
 		}
 		slip_reader_close(reader);
 	}
-	return 0;
+	return sum == UINT64_MAX; /* a use, so that the loads are not left out */
 }
 
 static int look_at_it(const slip__a32 *over)

@@ -24,8 +24,8 @@ static uint64_t run(int readers, size_t words, uint64_t frames)
 	for (int i = 0; i < readers; i++)
 		expect_clean_end(children[i]);
 	char what[128];
-	(void)snprintf(what, sizeof(what), "%llu frames of %zu bytes, %d readers, %llu refused", (unsigned long long)frames, words * 8, readers,
-		       (unsigned long long)refused);
+	(void)snprintf(what, sizeof(what), "%llu frames of %zu bytes, %d readers, %llu refused", (unsigned long long)frames, words * 8,
+		       readers, (unsigned long long)refused);
 	expect_good(tally, what);
 	CHECK(a64_load_relaxed(&tally->verified) > 0);
 	CHECK(objects_with(base) == 0);

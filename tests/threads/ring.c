@@ -15,8 +15,13 @@ static slip__a64 places[8];
 static slip__a32 fw;
 static slip__a64 slots[SLOTS * SLOT_WORDS];
 static uint64_t payload[SLOTS][CELLS];
-static const struct slip__ring ring = {.head = &head, .ring = places, .fw = &fw, .slots = (char *)slots, .slot_bytes = SLOT_WORDS * 8,
-				       .slot_count = SLOTS, .ring_length = 8};
+static const struct slip__ring ring = {.head = &head,
+				       .ring = places,
+				       .fw = &fw,
+				       .slots = (char *)slots,
+				       .slot_bytes = SLOT_WORDS * 8,
+				       .slot_count = SLOTS,
+				       .ring_length = 8};
 static slip__a64 verified;
 
 static void check_payload(const struct slip__place *place)
@@ -64,7 +69,8 @@ int main(void)
 	for (uintptr_t i = 0; i < READERS; i++)
 		pthread_create(&threads[i], NULL, read_ring, (void *)i);
 	for (uint64_t q = 1; q <= FRAMES; q++) {
-		const struct slip__claim claim = {.order = order, .count = SLOTS, .head = q > 1, .history = (uint32_t)(q % 3) + 1, .passes = READERS + 1};
+		const struct slip__claim claim = {
+			.order = order, .count = SLOTS, .head = q > 1, .history = (uint32_t)(q % 3) + 1, .passes = READERS + 1};
 		int32_t slot = slip__slot_claim(&ring, &claim);
 		CHECK(slot != SLIP__NO_SLOT); /* N = L + W + 1 */
 		for (int i = 0; i < CELLS; i++)
@@ -78,6 +84,7 @@ int main(void)
 	}
 	for (int i = 0; i < READERS; i++)
 		pthread_join(threads[i], NULL);
-	printf("%d frames, %llu verified by %d readers, a slot always found\n", FRAMES, (unsigned long long)a64_load_relaxed(&verified), READERS);
+	printf("%d frames, %llu verified by %d readers, a slot always found\n", FRAMES, (unsigned long long)a64_load_relaxed(&verified),
+	       READERS);
 	return 0;
 }

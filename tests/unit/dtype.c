@@ -4,8 +4,8 @@
 #include <criterion/criterion.h>
 
 static const slip_dtype ALL[] = {
-	{SLIP_UINT, 8, 1},   {SLIP_UINT, 16, 1},   {SLIP_UINT, 32, 1},	{SLIP_UINT, 64, 1},    {SLIP_INT, 8, 1},
-	{SLIP_INT, 16, 1},   {SLIP_INT, 32, 1},	   {SLIP_INT, 64, 1},	{SLIP_FLOAT, 16, 1},   {SLIP_FLOAT, 32, 1},
+	{SLIP_UINT, 8, 1},   {SLIP_UINT, 16, 1},   {SLIP_UINT, 32, 1},	  {SLIP_UINT, 64, 1},	  {SLIP_INT, 8, 1},
+	{SLIP_INT, 16, 1},   {SLIP_INT, 32, 1},	   {SLIP_INT, 64, 1},	  {SLIP_FLOAT, 16, 1},	  {SLIP_FLOAT, 32, 1},
 	{SLIP_FLOAT, 64, 1}, {SLIP_BFLOAT, 16, 1}, {SLIP_COMPLEX, 64, 1}, {SLIP_COMPLEX, 128, 1}, {SLIP_BOOL, 8, 1},
 };
 

@@ -1,6 +1,6 @@
+#include "liveness.h"
 #include "generation.h"
 #include "leftover.h"
-#include "liveness.h"
 #include "registry.h"
 #include "support.h"
 

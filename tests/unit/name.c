@@ -52,7 +52,7 @@ Test(name, objects_parse_back)
 		uint64_t id = kind == SLIP__OBJECT_CONTROL ? 0 : UINT64_C(0x0123456789abcdef);
 		slip__object_name(&name, (enum slip__object_kind)kind, id, file);
 		cr_assert_eq(slip__object_parse(file, &object), 0, "%s", file);
-		cr_assert_eq(object.kind, kind);
+		cr_assert_eq((int)object.kind, kind);
 		cr_assert_eq(object.id, id);
 		cr_assert_str_eq(object.channel.base, "cam.1");
 		cr_assert_str_eq(object.channel.channel, "image");
@@ -61,8 +61,14 @@ Test(name, objects_parse_back)
 
 Test(name, other_files_are_not_ours)
 {
-	const char *files[] = {"sem.cam_image_sem", "cam_image_shm", "slipring@a@b", "slipring@a@b@control2", "slipring@@b@control",
-			       "slipring@a@b@payload.12", "slipring@a@b@payload.0123456789ABCDEF", "slipring@a b@c@control"};
+	const char *files[] = {"sem.cam_image_sem",
+			       "cam_image_shm",
+			       "slipring@a@b",
+			       "slipring@a@b@control2",
+			       "slipring@@b@control",
+			       "slipring@a@b@payload.12",
+			       "slipring@a@b@payload.0123456789ABCDEF",
+			       "slipring@a b@c@control"};
 	struct slip__object object;
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		cr_assert_eq(slip__object_parse(files[i], &object), -1, "%s", files[i]);

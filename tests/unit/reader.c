@@ -420,8 +420,8 @@ Test(reader, used_after_fork_is_ECHILD_and_the_parent_is_undisturbed)
 
 Test(reader, all_types_and_numbers_of_dimensions_pass)
 {
-	const char *names[] = {"uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bfloat16",
-			       "complex64", "complex128", "bool", "float32x4"};
+	const char *names[] = {"uint8",	  "uint16",  "uint32",	"uint64",   "int8",	 "int16",      "int32", "int64",
+			       "float16", "float32", "float64", "bfloat16", "complex64", "complex128", "bool",	"float32x4"};
 	static unsigned char data[65536];
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		for (int32_t ndim = 0; ndim <= SLIP_MAX_DIMS; ndim++) {

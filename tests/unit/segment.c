@@ -8,8 +8,16 @@ static struct slip__segment made;
 
 static void make_segment(void)
 {
-	struct slip__plan plan = {.slots = 5, .max_readers = 3, .leases_per_reader = 1, .max_loans = 1, .capacity = 5000,
-				  .permissions = 0644, .observers = 0004, .epoch = 9, .generation = 1, .first_seq = 1};
+	struct slip__plan plan = {.slots = 5,
+				  .max_readers = 3,
+				  .leases_per_reader = 1,
+				  .max_loans = 1,
+				  .capacity = 5000,
+				  .permissions = 0644,
+				  .observers = 0004,
+				  .epoch = 9,
+				  .generation = 1,
+				  .first_seq = 1};
 	cr_assert_eq(slip__name_make(own_base("segment"), "image", &name), 0);
 	cr_assert_eq(slip__segment_make(&name, &plan, &made), 0, "%s", slip_error_detail());
 	char from[SLIP_OBJECT_MAX];

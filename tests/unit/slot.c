@@ -10,8 +10,13 @@ static slip__a64 head;
 static slip__a64 places[SLOTS];
 static slip__a32 fw;
 static slip__a64 slots[SLOTS * WORDS_PER_SLOT];
-static const struct slip__ring ring = {.head = &head, .ring = places, .fw = &fw, .slots = (char *)slots,
-				       .slot_bytes = WORDS_PER_SLOT * 8, .slot_count = SLOTS, .ring_length = SLOTS};
+static const struct slip__ring ring = {.head = &head,
+				       .ring = places,
+				       .fw = &fw,
+				       .slots = (char *)slots,
+				       .slot_bytes = WORDS_PER_SLOT * 8,
+				       .slot_count = SLOTS,
+				       .ring_length = SLOTS};
 static const uint16_t ORDER[SLOTS] = {0, 1, 2, 3};
 
 static int32_t claim_from(uint32_t first, uint32_t history)

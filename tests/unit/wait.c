@@ -1,6 +1,6 @@
+#include "wait.h"
 #include "os.h"
 #include "support.h"
-#include "wait.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -10,8 +10,8 @@ static slip__a64 places[2];
 static slip__a32 fw;
 static slip__a32 state;
 static slip__a64 slots[2 * 8];
-static const struct slip__ring ring = {.head = &head, .ring = places, .fw = &fw, .slots = (char *)slots, .slot_bytes = 64,
-				       .slot_count = 2, .ring_length = 2};
+static const struct slip__ring ring = {
+	.head = &head, .ring = places, .fw = &fw, .slots = (char *)slots, .slot_bytes = 64, .slot_count = 2, .ring_length = 2};
 static const struct slip__watch watch = {.ring = &ring, .state = &state, .after = 0};
 
 static void *publish(void *unused)

@@ -1,0 +1,663 @@
+/*
+ * slot.pml - the slot protocol of slipring as a model for spin. tests/model/run checks it; README.md lists what each step is for.
+ *
+ * WHAT IS MODELLED. One ring of SLOTS slots, every shared word of src/core/slot.h under the same name, and every step that
+ * touches one as a step of its own, in the order of the code:
+ *   Writer    claim (first pass by policy, then PASSES more), zero seq, fill, publish or discard; one or two loans, the second published
+ *             first; its own lease on a frame (OWN, bit 62); the wake. It may die before and after every step, also while
+ *             taking over; the process then goes on as the next writer, with recovery.
+ *   Reader    latest and next, each with pin; release; a lease shared with itself; waiting. It may die before and after every step, asleep
+ *             too; the process then goes on as the newcomer that takes its byte, or stays dead.
+ *   Reclaimer whoever clears a dead reader's pins: the writer under pressure, a newcomer or a tool, at any moment.
+ *   Observer  copies cell by cell between two looks at seq.
+ *   Auditor   looks once everybody has left or sleeps for good.
+ *
+ * WHAT IS ABSTRACTED. Memory is sequentially consistent: a missing acquire or release shows only as the reordering that it allows,
+ * and where such a reordering can be written down it is a mutation here. A payload is two cells, filled one after the other with a tag
+ * that no other fill has. A lock byte frees at the moment of death (a later moment is a later death). Sleeping ends only by a
+ * wake: neither time-outs nor signals hide a lost one. The description travels as the payload does. Growing into a new generation,
+ * names and hostile peers are outside. Numbers are small: seq up to FRAMES, at most 7.
+ *
+ * WHAT MUST HOLD. Each property is an assertion with a macro of its own, P_..., whose name is in the trail and in run's output:
+ *   P_TORN      whoever accepts frame q, by lease or by copy, sees exactly what was filled as q
+ *   P_LEASE     it stays so until the release
+ *   P_PIN       what a holder holds is marked; nobody else took the mark away
+ *   P_SEQ       frames become readable as 1, 2, 3 ...: none twice, no gap, also over deaths
+ *   P_BACK      latest never gives an older frame than the handle had
+ *   P_OVERRUN   a frame is refused only if its slot was claimed since
+ *   P_RING      what head announces is in the ring
+ *   P_HEAD      the slot of head is not claimed
+ *   P_FIND      with SLOTS >= leases + loans + 1 a claim finds a slot
+ *   P_WAKE      nobody sleeps over a frame that was published, or taken over, after which the writer has done its wake
+ *   P_LEAK      nobody who left, and no writer after its end, leaves a mark behind
+ * and spin's own: no process is stuck. Variables that only assertions read are marked "ghost".
+ *
+ * Scenario: -DSLOTS= READERS= LEASES= (per reader) FRAMES= LOANS=1|2 HIST= (frames that the first pass leaves) PASSES= DISCARDS=
+ *           CRASH_WRITER= CRASH_READER= (deaths in all), and the switches LATEST NEXT SHARE WAIT KEEP OBSERVER FIND FW_SEQ.
+ * Mutation: -DMUT_name; each is explained where it stands.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef SLOTS
+#define SLOTS 3
+#endif
+#ifndef READERS
+#define READERS 1
+#endif
+#ifndef LEASES
+#define LEASES 1
+#endif
+#ifndef FRAMES
+#define FRAMES 4
+#endif
+#ifndef LOANS
+#define LOANS 1
+#endif
+#ifndef HIST
+#define HIST 1
+#endif
+#ifndef PASSES
+#define PASSES (READERS + 1)
+#endif
+#ifndef DISCARDS
+#define DISCARDS 0
+#endif
+#ifndef CRASH_WRITER
+#define CRASH_WRITER 0
+#endif
+#ifndef CRASH_READER
+#define CRASH_READER 0
+#endif
+#ifdef MUT_ONE_PASS /* a single pass, oldest first: a reader that goes from old to new can be ahead of it all the time */
+#undef HIST
+#undef PASSES
+#define HIST SLOTS
+#define PASSES 0
+#endif
+
+#define P_TORN(x) assert(x)
+#define P_LEASE(x) assert(x)
+#define P_PIN(x) assert(x)
+#define P_SEQ(x) assert(x)
+#define P_BACK(x) assert(x)
+#define P_OVERRUN(x) assert(x)
+#define P_RING(x) assert(x)
+#define P_HEAD(x) assert(x)
+#define P_FIND(x) assert(x)
+#define P_WAKE(x) assert(x)
+#define P_LEAK(x) assert(x)
+
+#define RING SLOTS /* the shortest that is allowed */
+#define NONE 255
+#define OWN 64
+#define WRITING 128
+#define BIT(i) (1 << (i))
+#define EVERYBODY (BIT(READERS) - 1)
+#define PACK(q, s) ((q) << 2 | (s))
+#define SEQ(w) ((w) >> 2)
+#define SLOT(w) ((w) & 3)
+
+byte head, fw;
+byte ring[RING];
+byte pins[SLOTS];
+byte seq[SLOTS];
+byte cell[2 * SLOTS];
+
+byte asleep;		  /* readers in the kernel's queue of fw */
+byte lock[READERS];	  /* the byte of reader i: 0 free, 1 the reader's, 2 the reclaimer's */
+byte writer_deaths = CRASH_WRITER;
+byte reader_deaths = CRASH_READER;
+byte tag[FRAMES + 1];	  /* ghost: with what frame q was filled */
+byte gone;		  /* ghost: bit q: the slot of frame q was claimed after it */
+byte newest;		  /* ghost: the last frame that became readable */
+byte linked;		  /* ghost: the last frame after whose publish the writer has done its wake */
+byte seen[READERS];	  /* the newest frame that the handle had */
+byte left;		  /* ghost: readers that will do nothing any more */
+bool ended;		  /* ghost: so will the writer */
+
+#define FILLED_AS(s, t) (cell[2 * (s)] == (t) && cell[2 * (s) + 1] == (t))
+#define IS_GONE(q) (gone & BIT(q))
+
+/* One step of a process that may die before it. Everything inside happens at once, so it touches one shared word. */
+#if CRASH_WRITER
+#define STEP(x) atomic { if :: writer_deaths > 0 -> writer_deaths--; goto dead :: d_step { x } fi }
+#else
+#define STEP(x) d_step { x }
+#endif
+#if CRASH_READER
+#define RSTEP(x) atomic { if :: reader_deaths > 0 -> reader_deaths--; goto dead :: d_step { x } fi }
+#else
+#define RSTEP(x) d_step { x }
+#endif
+
+/* ---------------------------------------------------------------- reader ---------------------------------------------------------------- */
+
+#define ME _pid
+#define MINE BIT(_pid)
+
+/* want in slot s, seen in head or ring. ok: it is ours, and counted. Not ok: refused. */
+inline pin(s, want, ok)
+{
+	ok = false;
+#ifndef MUT_NO_LOOK_FIRST /* not a fault: only spares marks. The model passes without it too */
+	RSTEP(ok = (seq[s] == want));
+	if
+	:: ok ->
+#endif
+#ifdef MUT_LOOK_BEFORE_MARK /* the checks and the mark in the wrong order */
+		RSTEP(v = pins[s]);
+		RSTEP(ok = (!(v & WRITING) && seq[s] == want); v = 0);
+		if
+		:: ok -> RSTEP(pins[s] = pins[s] | MINE);
+		:: else
+		fi;
+#else
+#ifdef MUT_READ_BEFORE_PIN /* what `v = pins[s]` acquires: payload read ahead of it */
+		RSTEP(early = cell[2 * s]);
+#endif
+		RSTEP(pins[s] = pins[s] | MINE);
+#ifdef MUT_NO_RECHECK /* trusts the look before the mark */
+		ok = true;
+#else
+#ifndef MUT_NO_RECHECK_WRITING /* looks at seq alone */
+		RSTEP(v = pins[s] & WRITING);
+#endif
+#ifdef MUT_NO_RECHECK_SEQ /* looks at WRITING alone */
+		ok = !v; v = 0;
+#elif defined(MUT_TAKE_NEWER) /* any frame at least as new as the wanted one will do */
+		RSTEP(ok = (!v && seq[s] >= want); want = (ok -> seq[s] : want); v = 0);
+#else
+		RSTEP(ok = (!v && seq[s] == want); v = 0);
+#endif
+#endif
+		if
+		:: ok
+		:: else -> RSTEP(pins[s] = pins[s] & ~MINE)
+		fi;
+#endif
+#ifndef MUT_NO_LOOK_FIRST
+	:: else
+	fi
+#endif
+}
+
+/* A lease begins: the frame is whole, and not older than what we had. */
+inline accept(s, want)
+{
+	d_step {
+#ifdef MUT_READ_BEFORE_PIN
+		P_TORN(early == tag[want] && cell[2 * s + 1] == tag[want]);
+		early = 0;
+#else
+		P_TORN(FILLED_AS(s, tag[want]));
+#endif
+		P_BACK(!from_head || want >= seen[ME]);
+		seen[ME] = (want > seen[ME] -> want : seen[ME]);
+		held[s] = want;
+		shares[s] = 1;
+		leases++
+	}
+}
+
+/* Takes frame want out of slot s; what is held already is shared. */
+inline take(s, want)
+{
+	if
+#ifdef SHARE
+	:: held[s] != 0 && shares[s] < 2 ->
+#ifdef MUT_MARK_TWICE /* pins what is held again: the first release of the two then takes the mark away */
+		pin(s, want, ok);
+		if :: ok -> shares[s] = 2 :: else fi
+#else
+		d_step { P_OVERRUN(held[s] == want); shares[s] = 2; P_BACK(!from_head || want >= seen[ME]) }
+#endif
+#endif
+	:: held[s] == 0 && leases < LEASES ->
+		pin(s, want, ok);
+		if
+		:: ok -> accept(s, want)
+		:: else -> d_step { P_OVERRUN(IS_GONE(want)); if :: !from_head -> seen[ME] = want :: else fi }
+		fi
+	:: else /* at its limit: does without */
+	fi;
+	d_step { s = 0; want = 0; ok = false; from_head = false }
+}
+
+inline release(s)
+{
+	if
+	:: shares[s] > 1 ->
+		d_step { P_LEASE(FILLED_AS(s, tag[held[s]])); shares[s]-- }
+#ifdef MUT_MARK_TWICE
+		RSTEP(pins[s] = pins[s] & ~MINE)
+#endif
+	:: else ->
+#ifdef MUT_READ_AFTER_RELEASE /* what the release orders: our reads before the next claim */
+		RSTEP(pins[s] = pins[s] & ~MINE);
+		d_step { P_LEASE(FILLED_AS(s, tag[held[s]])); held[s] = 0; shares[s] = 0; leases-- }
+#else
+		RSTEP(P_LEASE(FILLED_AS(s, tag[held[s]])); P_PIN(pins[s] & MINE);
+		      pins[s] = pins[s] & ~MINE; held[s] = 0; shares[s] = 0; leases--)
+#endif
+	fi
+}
+
+/* Sleeps until head is past what we had, or something may have changed. */
+inline wait_for_news()
+{
+	RSTEP(v = fw);
+#ifndef MUT_NO_SECOND_LOOK /* head may have moved between our last look at it and the look at fw */
+	RSTEP(ok = (SEQ(head) > seen[ME]));
+	if
+	:: ok -> ok = false; v = 0
+	:: else ->
+#endif
+		RSTEP(ok = ((fw | 1) == (v | 1)); fw = fw | 1);
+#ifdef MUT_IGNORE_CHANGE /* does not compare what fetch_or gave with v, and sleeps on what fw is now */
+		ok = true; RSTEP(v = fw);
+#endif
+		if
+		:: !ok -> v = 0
+		:: else ->
+			RSTEP(if :: fw == (v | 1) -> asleep = asleep | MINE :: else fi; v = 0; ok = false);
+end_asleep:
+			if
+			:: !(asleep & MINE)
+#if CRASH_READER
+			:: atomic { (asleep & MINE) && reader_deaths > 0 -> reader_deaths--; asleep = asleep & ~MINE; goto dead }
+#endif
+			fi
+		fi
+#ifndef MUT_NO_SECOND_LOOK
+	fi
+#endif
+}
+
+active [READERS] proctype Reader()
+{
+	byte v, s, want, leases;
+	bool ok, from_head;
+	byte held[SLOTS], shares[SLOTS];
+#ifdef MUT_READ_BEFORE_PIN
+	byte early;
+#endif
+
+#if CRASH_READER
+newcomer:
+	atomic { lock[ME] == 0 -> lock[ME] = 1 }
+#ifndef MUT_NEWCOMER_KEEPS /* finds its predecessor's marks, and leaves them */
+	do
+	:: s < SLOTS -> RSTEP(pins[s] = pins[s] & ~MINE; s++)
+	:: else -> s = 0; break
+	od;
+#endif
+#endif
+	do
+#ifdef LATEST
+	:: leases < LEASES ->
+		RSTEP(s = SLOT(head); want = SEQ(head); from_head = true);
+		if
+		:: want == 0 -> from_head = false
+		:: else -> take(s, want)
+		fi
+#endif
+#ifdef NEXT
+	:: leases < LEASES && seen[ME] < FRAMES ->
+		ok = true;
+#ifndef MUT_NEXT_SKIPS_HEAD /* takes what is in the ring before head announces it; a latest that follows is older */
+		RSTEP(ok = (SEQ(head) > seen[ME]));
+#endif
+		if
+		:: ok ->
+			ok = false;
+			RSTEP(s = SLOT(ring[(seen[ME] + 1) % RING]); want = SEQ(ring[(seen[ME] + 1) % RING]));
+			if
+			:: want == seen[ME] + 1 -> take(s, want)
+			:: want > seen[ME] + 1 -> /* the ring has come round */
+				d_step { P_OVERRUN(want >= seen[ME] + 1 + RING); seen[ME]++; s = 0; want = 0 }
+			:: else -> /* not yet */
+#ifndef MUT_NEXT_SKIPS_HEAD
+				P_RING(false);
+#endif
+				d_step { s = 0; want = 0 }
+			fi
+		:: else
+		fi
+#endif
+#ifdef WAIT
+	:: leases == 0 -> wait_for_news()
+#endif
+	:: leases > 0 ->
+		do
+		:: held[s] != 0 -> break
+		:: s < SLOTS - 1 -> s++
+		:: else -> s = 0
+		od;
+		release(s);
+		s = 0
+	:: leases == 0 -> break
+	od;
+	d_step {
+		s = 0;
+		do
+		:: s < SLOTS -> P_LEAK(!(pins[s] & MINE)); s++
+		:: else -> break
+		od;
+		s = 0
+	}
+#if CRASH_READER
+	goto out;
+dead:
+	d_step {
+		v = 0; want = 0; leases = 0; ok = false; from_head = false; s = 0;
+#ifdef MUT_READ_BEFORE_PIN
+		early = 0;
+#endif
+		do
+		:: s < SLOTS -> held[s] = 0; shares[s] = 0; s++
+		:: else -> break
+		od;
+		s = 0; seen[ME] = 0; lock[ME] = 0
+	}
+	if
+	:: goto newcomer
+	:: goto stays_dead
+	fi;
+out:
+	lock[ME] = 0;
+stays_dead:
+#endif
+	d_step { seen[ME] = 0; left = left | MINE }
+}
+
+#if CRASH_READER
+/* Clears the marks of readers that are dead, or never came, or left. Twice is enough to meet a newcomer and its heir. */
+active proctype Reclaimer()
+{
+	byte i, s, rounds;
+	do
+	:: rounds < 2 ->
+		rounds++;
+		if
+		:: i = 0
+#if READERS > 1
+		:: i = 1
+#endif
+		fi;
+#ifdef MUT_CLEAR_WITHOUT_BYTE /* "see that it is free, then clear": a newcomer can come between */
+		lock[i] == 0;
+#else
+		atomic { lock[i] == 0 -> lock[i] = 2 }
+#endif
+		do
+		:: s < SLOTS -> d_step { pins[s] = pins[s] & ~BIT(i); s++ }
+		:: else -> s = 0; break
+		od;
+#ifndef MUT_CLEAR_WITHOUT_BYTE
+		lock[i] = 0;
+#endif
+		i = 0
+	:: break
+	od
+}
+#endif
+
+/* ---------------------------------------------------------------- writer ---------------------------------------------------------------- */
+
+/* Of the k-th try of a claim, the place in order[]: the first pass behind the HIST newest, then, oldest first, into these; then newest -> oldest. */
+#define BEHIND (HIST > first -> HIST : first)
+#define PER_PASS (SLOTS - first)
+#define FIRST_PASS(k) ((k) < SLOTS - BEHIND -> BEHIND + (k) : SLOTS - 1 - (k))
+#define TRY(k) ((k) < PER_PASS -> FIRST_PASS(k) : first + (k) % PER_PASS)
+#ifdef MUT_CLAIM_HEAD /* does not spare the slot of head */
+#define FIRST_PLACE 0
+#else
+#define FIRST_PLACE (q > 1)
+#endif
+
+/* c: a slot that is ours to fill, or NONE. */
+inline claim(c)
+{
+	d_step { c = NONE; k = 0; first = FIRST_PLACE }
+	do
+	:: c == NONE && k < PER_PASS * (1 + PASSES) ->
+#ifdef MUT_FILL_BEFORE_CLAIM /* what the CAS acquires: a store of ours ahead of it */
+		STEP(if :: pins[order[TRY(k)]] == 0 -> cell[2 * order[TRY(k)]] = 0 :: else fi);
+#endif
+		STEP(at = order[TRY(k)];
+		     if
+		     :: pins[at] == 0 ->
+			pins[at] = WRITING; c = at;
+			P_HEAD(head == 0 || SLOT(head) != at);
+			gone = gone | (seq[at] > 0 -> BIT(seq[at]) : 0)
+		     :: else
+		     fi;
+		     at = 0; k++)
+	:: else -> d_step { k = 0; first = 0 } break
+	od
+}
+
+inline zero(c)
+{
+	STEP(seq[c] = 0)
+}
+
+/* t: what it is filled with, unlike any other fill. */
+inline fill(c, t)
+{
+#if !defined(MUT_NO_ZERO) && !defined(MUT_ZERO_AFTER_FILL)
+	zero(c);
+#endif
+	STEP(cell[2 * c] = t);
+#ifndef MUT_UNLOCK_BEFORE_FILL
+	STEP(cell[2 * c + 1] = t);
+#endif
+#ifdef MUT_ZERO_AFTER_FILL /* what fence(release) orders: observers see the payload change under the old seq */
+	zero(c);
+#endif
+}
+
+#define DO_SEQ(c, t) STEP(seq[c] = q; tag[q] = t)
+#define DO_UNLOCK(c) STEP(pins[c] = pins[c] & ~WRITING; P_SEQ(q == newest + 1); newest = q)
+#define DO_RING(c) STEP(ring[q % RING] = PACK(q, c))
+#define DO_HEAD(c) STEP(head = PACK(q, c))
+
+#define LOST(i) ((asleep & BIT(i)) && seen[i] < SEQ(head))
+inline check_wake()
+{
+	P_WAKE(!LOST(0));
+#if READERS > 1
+	P_WAKE(!LOST(1));
+#endif
+}
+
+/* to: what fw becomes. always: wakes without being asked. */
+inline change_fw(to, always)
+{
+#ifdef MUT_FW_LOAD_STORE /* a load and a store: a reader that marks itself between them is not seen */
+	STEP(at = (fw & 1) | always);
+	STEP(fw = (to) << 1; if :: !at -> check_wake() :: else fi);
+#else
+	STEP(at = (fw & 1) | always; fw = (to) << 1; if :: !at -> check_wake() :: else fi);
+#endif
+	if
+	:: at -> at = 0; STEP(asleep = 0; check_wake())
+	:: else
+	fi
+}
+
+#ifdef FW_SEQ /* fw carries the seq, as written in the design; else a count of changes, as in the code. Both are right, mixed they are not */
+#define FW_PUBLISHED q
+#define FW_TAKEN_OVER (q - 1)
+#elif defined(MUT_FW_TAKES_NEXT) /* the takeover leaves in fw what the next publish will: that publish then changes nothing */
+#define FW_PUBLISHED q
+#define FW_TAKEN_OVER ((fw >> 1) + 1)
+#else
+#define FW_PUBLISHED ((fw >> 1) + 1)
+#define FW_TAKEN_OVER ((fw >> 1) + 1)
+#endif
+
+inline to_front(c)
+{
+	d_step {
+		k = 0;
+		do :: order[k] != c -> k++ :: else -> break od;
+		do :: k > 0 -> order[k] = order[k - 1]; k-- :: else -> break od;
+		order[0] = c
+	}
+}
+
+inline to_end(c)
+{
+	d_step {
+		k = 0;
+		do :: order[k] != c -> k++ :: else -> break od;
+		do :: k < SLOTS - 1 -> order[k] = order[k + 1]; k++ :: else -> break od;
+		order[SLOTS - 1] = c; k = 0
+	}
+}
+
+/* Slot c, filled with t, becomes frame q. */
+inline publish(c, t)
+{
+#ifdef MUT_FW_BEFORE_HEAD /* what the exchange releases: who sees the new fw must see the new head */
+	STEP(at = fw & 1; fw = (FW_PUBLISHED) << 1);
+	if :: at -> at = 0; STEP(asleep = 0) :: else fi;
+#endif
+#ifdef MUT_HEAD_BEFORE_UNLOCK /* announced while still being written */
+	DO_RING(c);
+	DO_HEAD(c);
+#endif
+#ifdef MUT_RING_BEFORE_UNLOCK
+	DO_RING(c);
+#endif
+#ifndef MUT_SEQ_LAST
+	DO_SEQ(c, t);
+#endif
+#ifdef KEEP
+	if
+	:: kept == NONE && may_keep -> STEP(pins[c] = pins[c] | OWN; kept = c; may_keep = false)
+	:: true
+	fi;
+#endif
+	DO_UNLOCK(c);
+#ifdef MUT_UNLOCK_BEFORE_FILL /* what the unlock releases: the payload */
+	/* the last cell after the frame is out */
+#endif
+#if defined(MUT_HEAD_BEFORE_RING) /* head runs ahead of ring */
+	DO_HEAD(c);
+	DO_RING(c);
+#elif defined(MUT_NO_RING)
+	DO_HEAD(c);
+#elif defined(MUT_RING_BEFORE_UNLOCK)
+	DO_HEAD(c);
+#elif !defined(MUT_HEAD_BEFORE_UNLOCK)
+	DO_RING(c);
+	DO_HEAD(c);
+#endif
+#ifdef MUT_UNLOCK_BEFORE_FILL
+	STEP(cell[2 * c + 1] = t);
+#endif
+#ifdef MUT_SEQ_LAST /* seq after the place is announced */
+	DO_SEQ(c, t);
+#endif
+#ifndef MUT_FW_BEFORE_HEAD
+	change_fw(FW_PUBLISHED, 0);
+#endif
+	to_front(c);
+	q++
+}
+
+inline discard(c)
+{
+#ifdef MUT_DISCARD_WITH_SEQ /* seq does not stay 0 */
+	STEP(seq[c] = q);
+#endif
+	STEP(pins[c] = pins[c] & ~WRITING);
+	to_end(c);
+	fills++
+}
+
+inline drop_own()
+{
+	STEP(P_LEASE(FILLED_AS(kept, tag[seq[kept]])); P_PIN(pins[kept] & OWN); pins[kept] = pins[kept] & ~OWN; kept = NONE)
+}
+
+/* After a death. q becomes the next seq, order the slots by age. */
+inline recover()
+{
+	STEP(q = SEQ(head); a = SLOT(head));
+	c = 0;
+	do
+	:: c < SLOTS ->
+		STEP(at = pins[c] & WRITING);
+		if
+		:: at ->
+			at = 0;
+#ifndef MUT_RECOVER_NO_ZERO /* what was being filled looks like a frame */
+			STEP(seq[c] = 0);
+#endif
+#ifndef MUT_RECOVER_KEEPS_WRITING /* the slot is lost for good */
+#ifdef MUT_RECOVER_KEEPS_OWN /* the dead writer's own leases stay for good */
+			STEP(pins[c] = pins[c] & ~WRITING);
+#else
+			STEP(pins[c] = pins[c] & ~(WRITING | OWN));
+#endif
+#endif
+		:: else ->
+#ifndef MUT_RECOVER_KEEPS_OWN
+			STEP(pins[c] = pins[c] & ~OWN);
+#endif
+#ifndef MUT_RECOVER_FROM_HEAD /* goes on after head: the frame that was complete but not announced has its number again */
+			STEP(if :: seq[c] > q -> q = seq[c]; a = c :: else fi);
+#endif
+		fi;
+		c++
+	:: else -> c = 0; break
+	od;
+#ifndef MUT_NO_ROLL_FORWARD /* counts that frame, and does not announce it: a gap */
+	STEP(ok = (q > SEQ(head)));
+	if
+	:: ok ->
+		ok = false;
+		DO_RING(a);
+		DO_HEAD(a);
+	:: else
+	fi;
+#endif
+	d_step { /* private: newest first, empty ones last. What it reads, nobody else writes */
+		a = 0; c = 0;
+		do
+		:: c < SLOTS ->
+			k = c;
+			do
+			:: k > 0 && seq[order[(k > 0 -> k - 1 : 0)]] < seq[c] -> order[k] = order[k - 1]; k--
+			:: else -> break
+			od;
+			order[k] = c; c++
+		:: else -> break
+		od;
+		c = 0; k = 0; ok = false; q++
+	}
+	assert_unique();
+#ifndef MUT_RECOVER_NO_WAKE /* says nothing: who slept through the death sleeps on */
+#ifdef MUT_RECOVER_WAKE_IF_ASKED /* the dead one may have taken the question away, and not have answered it */
+	change_fw(FW_TAKEN_OVER, 0);
+#else
+	change_fw(FW_TAKEN_OVER, 1);
+#endif
+#endif
+}
+
+/* No number stands in two slots. */
+#define SAME(s, t) (seq[s] != 0 && seq[s] == seq[t])
+inline assert_unique()
+{
+	P_SEQ(!SAME(0, 1));
+#if SLOTS > 2
+	P_SEQ(!SAME(0, 2) && !SAME(1, 2));
+#endif
+#if SLOTS > 3
+	P_SEQ(!SAME(0, 3) && !SAME(1, 3) && !SAME(2, 3));
+#endif
+}
