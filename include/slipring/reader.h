@@ -80,7 +80,8 @@ SLIP_API slip_frame *slip_get_array(slip_reader *reader, const char *channel);
 
 /*
  * The next frame in order that this handle has not had: every frame while the reader keeps up; else the oldest one still there,
- * with the number skipped in missed. A handle's first call gives the newest frame. Waits up to timeout_ns.
+ * with the number skipped in missed. A handle begins with the frame that is newest when it attaches to the channel, at its
+ * first call that names it. Waits up to timeout_ns.
  * Fails as slip_get_array does, and with ETIMEDOUT (nothing new in time; also with a limit of 0), EINTR (a signal handler ran),
  * EOWNERDEAD (the writer died; found within a second of waiting).
  */

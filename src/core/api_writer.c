@@ -236,7 +236,7 @@ static int ask(slip_writer *writer, const char *channel, struct slip__writer_cha
 
 int slip_readers_attached(slip_writer *writer, const char *channel)
 {
-	struct slip__writer_channel *c;
+	struct slip__writer_channel *c = NULL;
 	if (ask(writer, channel, &c) != 0)
 		return -1;
 	return c != NULL ? c->ops->readers(c) : 0;
@@ -244,7 +244,7 @@ int slip_readers_attached(slip_writer *writer, const char *channel)
 
 int slip_writer_get_stats(slip_writer *writer, const char *channel, slip_writer_stats *stats)
 {
-	struct slip__writer_channel *c;
+	struct slip__writer_channel *c = NULL;
 	if (ask(writer, channel, &c) != 0)
 		return -1;
 	if (stats == NULL || stats->struct_size != sizeof(*stats))

@@ -281,7 +281,7 @@ static struct flock lock_of(uint64_t byte, short type)
 
 void *slip__os_anchor(const char *name, struct slip__identity identity, uint64_t byte)
 {
-	struct slip__file file;
+	struct slip__file file = {.size = 0};
 	int fd = slip__os_open(name, SLIP__READ_WRITE, &file);
 	if (fd < 0)
 		return NULL;

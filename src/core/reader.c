@@ -24,10 +24,9 @@ struct channel {
 	slip_reader_options options;
 	struct slip__seat *seat; /* NULL while not attached */
 	bool closed;		 /* the last writer closed the channel, and no other has come */
-	bool started;		 /* the handle has had a frame, so that it can miss some */
 	bool in_order;
-	uint64_t epoch; /* of what follows */
-	uint64_t last_seq;
+	uint64_t epoch;	   /* of what follows */
+	uint64_t last_seq; /* the last one had, or the one before the first that may be had */
 	uint64_t got;
 	uint64_t missed;
 	uint64_t generations;
@@ -79,7 +78,7 @@ static void write_entry(const struct channel *c)
 		return;
 	a64_store_relaxed(&entry->got, c->got);
 	a64_store_relaxed(&entry->missed, c->missed);
-	a64_store_relaxed(&entry->last_seq, c->last_seq);
+	a64_store_relaxed(&entry->last_seq, c->got > 0 ? c->last_seq : 0);
 }
 
 /* ---- attaching and following ---- */
@@ -92,9 +91,11 @@ static void sit(struct channel *c, struct slip__seat *seat)
 	c->closed = false;
 	c->generations++;
 	if (c->epoch != geometry->epoch) {
-		/* A handle that goes on reads the new epoch from its first frame; a fresh one begins with the newest. */
+		/* A handle that goes on reads a new epoch from its first frame; a fresh one from the newest that is there when it attaches. */
+		struct slip__place place;
+		bool some = slip__slot_latest(&slip__seat_segment(seat)->ring, &place) == SLIP__FOUND;
+		c->last_seq = c->epoch != 0 ? 0 : (some ? place.seq : geometry->first_seq) - 1;
 		c->epoch = geometry->epoch;
-		c->last_seq = 0;
 	}
 	if (c->in_order)
 		slip__seat_reads_in_order(seat);
@@ -130,7 +131,6 @@ static int follow(struct channel *c, bool drained)
 {
 	const struct slip__segment *here = slip__seat_segment(c->seat);
 	struct slip__identity identity = here->identity;
-	bool closed = a32_load_acquire(&here->header->state) & SLIP__STATE_CLOSED; /* @STATE */
 	struct slip__seat *seat = slip__seat_take(&c->common.name, c->options.observer != 0, c->options.prefault != 0);
 	if (seat == NULL) {
 		if (!drained)
@@ -138,7 +138,7 @@ static int follow(struct channel *c, bool drained)
 		if (errno != ENOENT)
 			return -1;
 		/* The name leads nowhere: closed, or retired by a writer whose next ring was removed since. */
-		c->closed = c->closed || closed || c->started;
+		c->closed = true;
 		slip__seat_leave(c->seat);
 		c->seat = NULL;
 		return absent(c);
@@ -194,8 +194,7 @@ static void count_age(struct channel *c, const slip_frame *view)
 
 static void count_new(struct channel *c, slip_frame *view)
 {
-	view->missed = c->started ? view->seq - c->last_seq - 1 : 0;
-	c->started = true;
+	view->missed = view->seq - c->last_seq - 1;
 	c->found_dead = false;
 	c->last_seq = view->seq;
 	c->got++;
@@ -207,7 +206,7 @@ static void count_new(struct channel *c, slip_frame *view)
 static enum slip__taken take(struct channel *c, const struct slip__place *place, struct slip__frame **frame)
 {
 	enum slip__taken taken = slip__seat_lease(c->seat, place, frame);
-	if (taken == SLIP__TAKEN && (place->seq > c->last_seq || !c->started))
+	if (taken == SLIP__TAKEN && place->seq > c->last_seq)
 		count_new(c, &(*frame)->view);
 	return taken;
 }
@@ -240,12 +239,12 @@ static enum found_frame newest(struct channel *c, bool news, struct slip__place 
 			broken(c, place);
 			return FRAME_FAILED;
 		}
-		bool fresh = found == SLIP__FOUND && (!c->started || place->seq > c->last_seq);
+		bool fresh = found == SLIP__FOUND && place->seq > c->last_seq;
 		bool ended = fresh ? a32_load_acquire(&slip__seat_segment(c->seat)->header->state) != 0 : has_ended(c); /* @STATE */
 		if (ended) {
 			/* The state was set after the last frame: look at head once more before calling the ring drained. */
 			found = slip__slot_latest(ring_of(c), place);
-			fresh = found == SLIP__FOUND && (!c->started || place->seq > c->last_seq);
+			fresh = found == SLIP__FOUND && place->seq > c->last_seq;
 			int moved = follow(c, !fresh);
 			if (moved < 0)
 				return FRAME_FAILED;
@@ -299,7 +298,7 @@ static int peek(struct slip__reader_channel *common, slip_frame *view)
 static enum slip__taken take_in_order(struct channel *c, const struct slip__place *head, struct slip__frame **frame)
 {
 	const struct slip__segment *s = slip__seat_segment(c->seat);
-	uint64_t want = c->started ? c->last_seq + 1 : head->seq;
+	uint64_t want = c->last_seq + 1;
 	if (want < s->geometry.first_seq)
 		want = s->geometry.first_seq;
 	/* The ring no longer lists what is older. */
@@ -331,7 +330,7 @@ static enum found_frame try_next(struct channel *c, struct slip__frame **frame)
 			broken(c, &head);
 			return FRAME_FAILED;
 		}
-		if (found == SLIP__FOUND && (!c->started || head.seq > c->last_seq)) {
+		if (found == SLIP__FOUND && head.seq > c->last_seq) {
 			/* Drain this ring, ended or not, before the next one. */
 			enum slip__taken taken = take_in_order(c, &head, frame);
 			if (taken != SLIP__REFUSED)
@@ -489,7 +488,7 @@ static void stats(const struct slip__reader_channel *common, slip_reader_stats *
 	const struct channel *c = (const struct channel *)(const void *)common;
 	out->got = c->got;
 	out->missed = c->missed;
-	out->last_seq = c->last_seq;
+	out->last_seq = c->got > 0 ? c->last_seq : 0;
 	out->generations = c->generations;
 	out->epoch = c->epoch;
 	out->leases = c->seat != NULL ? slip__seat_leases(c->seat) : 0;

@@ -75,17 +75,19 @@
 #define PASSES 0
 #endif
 
-#define P_TORN(x) assert(x)
-#define P_LEASE(x) assert(x)
-#define P_PIN(x) assert(x)
-#define P_SEQ(x) assert(x)
-#define P_BACK(x) assert(x)
-#define P_OVERRUN(x) assert(x)
-#define P_RING(x) assert(x)
-#define P_HEAD(x) assert(x)
-#define P_FIND(x) assert(x)
-#define P_WAKE(x) assert(x)
-#define P_LEAK(x) assert(x)
+hidden byte TORN_broken, LEASE_broken, PIN_broken, SEQ_broken, BACK_broken, OVERRUN_broken, RING_broken, HEAD_broken,
+	    FIND_broken, WAKE_broken, LEAK_broken; /* always false: they put the property's name into spin's message */
+#define P_TORN(x) assert((x) || TORN_broken)
+#define P_LEASE(x) assert((x) || LEASE_broken)
+#define P_PIN(x) assert((x) || PIN_broken)
+#define P_SEQ(x) assert((x) || SEQ_broken)
+#define P_BACK(x) assert((x) || BACK_broken)
+#define P_OVERRUN(x) assert((x) || OVERRUN_broken)
+#define P_RING(x) assert((x) || RING_broken)
+#define P_HEAD(x) assert((x) || HEAD_broken)
+#define P_FIND(x) assert((x) || FIND_broken)
+#define P_WAKE(x) assert((x) || WAKE_broken)
+#define P_LEAK(x) assert((x) || LEAK_broken)
 
 #define RING SLOTS /* the shortest that is allowed */
 #define NONE 255
@@ -110,7 +112,6 @@ byte reader_deaths = CRASH_READER;
 byte tag[FRAMES + 1];	  /* ghost: with what frame q was filled */
 byte gone;		  /* ghost: bit q: the slot of frame q was claimed after it */
 byte newest;		  /* ghost: the last frame that became readable */
-byte linked;		  /* ghost: the last frame after whose publish the writer has done its wake */
 byte seen[READERS];	  /* the newest frame that the handle had */
 byte left;		  /* ghost: readers that will do nothing any more */
 bool ended;		  /* ghost: so will the writer */
@@ -118,21 +119,29 @@ bool ended;		  /* ghost: so will the writer */
 #define FILLED_AS(s, t) (cell[2 * (s)] == (t) && cell[2 * (s) + 1] == (t))
 #define IS_GONE(q) (gone & BIT(q))
 
+/* Several statements as one. The selection around it is for spin, which does not let a jump end on a d_step. */
+#define AT_ONCE(x) atomic { if :: d_step { x } fi }
+
 /* One step of a process that may die before it. Everything inside happens at once, so it touches one shared word. */
 #if CRASH_WRITER
 #define STEP(x) atomic { if :: writer_deaths > 0 -> writer_deaths--; goto dead :: d_step { x } fi }
 #else
-#define STEP(x) d_step { x }
+#define STEP(x) AT_ONCE(x)
 #endif
 #if CRASH_READER
 #define RSTEP(x) atomic { if :: reader_deaths > 0 -> reader_deaths--; goto dead :: d_step { x } fi }
 #else
-#define RSTEP(x) d_step { x }
+#define RSTEP(x) AT_ONCE(x)
 #endif
 
 /* ---------------------------------------------------------------- reader ---------------------------------------------------------------- */
 
 #define ME _pid
+#ifdef SHARE
+#define CAN_TAKE true /* what is held already may be had again at the limit */
+#else
+#define CAN_TAKE (leases < LEASES)
+#endif
 #define MINE BIT(_pid)
 
 /* want in slot s, seen in head or ring. ok: it is ours, and counted. Not ok: refused. */
@@ -209,32 +218,32 @@ inline take(s, want)
 		pin(s, want, ok);
 		if :: ok -> shares[s] = 2 :: else fi
 #else
-		d_step { P_OVERRUN(held[s] == want); shares[s] = 2; P_BACK(!from_head || want >= seen[ME]) }
+		AT_ONCE(P_OVERRUN(held[s] == want); shares[s] = 2; P_BACK(!from_head || want >= seen[ME]))
 #endif
 #endif
 	:: held[s] == 0 && leases < LEASES ->
 		pin(s, want, ok);
 		if
 		:: ok -> accept(s, want)
-		:: else -> d_step { P_OVERRUN(IS_GONE(want)); if :: !from_head -> seen[ME] = want :: else fi }
+		:: else -> AT_ONCE(P_OVERRUN(IS_GONE(want)); if :: !from_head -> seen[ME] = want :: else fi)
 		fi
 	:: else /* at its limit: does without */
 	fi;
-	d_step { s = 0; want = 0; ok = false; from_head = false }
+	AT_ONCE(s = 0; want = 0; ok = false; from_head = false)
 }
 
 inline release(s)
 {
 	if
 	:: shares[s] > 1 ->
-		d_step { P_LEASE(FILLED_AS(s, tag[held[s]])); shares[s]-- }
+		AT_ONCE(P_LEASE(FILLED_AS(s, tag[held[s]])); shares[s]--)
 #ifdef MUT_MARK_TWICE
 		RSTEP(pins[s] = pins[s] & ~MINE)
 #endif
 	:: else ->
 #ifdef MUT_READ_AFTER_RELEASE /* what the release orders: our reads before the next claim */
 		RSTEP(pins[s] = pins[s] & ~MINE);
-		d_step { P_LEASE(FILLED_AS(s, tag[held[s]])); held[s] = 0; shares[s] = 0; leases-- }
+		AT_ONCE(P_LEASE(FILLED_AS(s, tag[held[s]])); held[s] = 0; shares[s] = 0; leases--)
 #else
 		RSTEP(P_LEASE(FILLED_AS(s, tag[held[s]])); P_PIN(pins[s] & MINE);
 		      pins[s] = pins[s] & ~MINE; held[s] = 0; shares[s] = 0; leases--)
@@ -294,7 +303,7 @@ newcomer:
 #endif
 	do
 #ifdef LATEST
-	:: leases < LEASES ->
+	:: CAN_TAKE ->
 		RSTEP(s = SLOT(head); want = SEQ(head); from_head = true);
 		if
 		:: want == 0 -> from_head = false
@@ -302,7 +311,7 @@ newcomer:
 		fi
 #endif
 #ifdef NEXT
-	:: leases < LEASES && seen[ME] < FRAMES ->
+	:: CAN_TAKE && seen[ME] < FRAMES ->
 		ok = true;
 #ifndef MUT_NEXT_SKIPS_HEAD /* takes what is in the ring before head announces it; a latest that follows is older */
 		RSTEP(ok = (SEQ(head) > seen[ME]));
@@ -314,12 +323,12 @@ newcomer:
 			if
 			:: want == seen[ME] + 1 -> take(s, want)
 			:: want > seen[ME] + 1 -> /* the ring has come round */
-				d_step { P_OVERRUN(want >= seen[ME] + 1 + RING); seen[ME]++; s = 0; want = 0 }
+				AT_ONCE(P_OVERRUN(want >= seen[ME] + 1 + RING); seen[ME]++; s = 0; want = 0)
 			:: else -> /* not yet */
 #ifndef MUT_NEXT_SKIPS_HEAD
 				P_RING(false);
 #endif
-				d_step { s = 0; want = 0 }
+				AT_ONCE(s = 0; want = 0)
 			fi
 		:: else
 		fi
@@ -337,17 +346,18 @@ newcomer:
 		s = 0
 	:: leases == 0 -> break
 	od;
-	d_step {
+	AT_ONCE(
 		s = 0;
 		do
 		:: s < SLOTS -> P_LEAK(!(pins[s] & MINE)); s++
 		:: else -> break
 		od;
 		s = 0
-	}
+	)
 #if CRASH_READER
 	goto out;
 dead:
+	skip; /* a jump may not end on a d_step */
 	d_step {
 		v = 0; want = 0; leases = 0; ok = false; from_head = false; s = 0;
 #ifdef MUT_READ_BEFORE_PIN
@@ -367,7 +377,7 @@ out:
 	lock[ME] = 0;
 stays_dead:
 #endif
-	d_step { seen[ME] = 0; left = left | MINE }
+	AT_ONCE(seen[ME] = 0; left = left | MINE)
 }
 
 #if CRASH_READER
@@ -390,7 +400,7 @@ active proctype Reclaimer()
 		atomic { lock[i] == 0 -> lock[i] = 2 }
 #endif
 		do
-		:: s < SLOTS -> d_step { pins[s] = pins[s] & ~BIT(i); s++ }
+		:: s < SLOTS -> AT_ONCE(pins[s] = pins[s] & ~BIT(i); s++)
 		:: else -> s = 0; break
 		od;
 #ifndef MUT_CLEAR_WITHOUT_BYTE
@@ -418,7 +428,7 @@ active proctype Reclaimer()
 /* c: a slot that is ours to fill, or NONE. */
 inline claim(c)
 {
-	d_step { c = NONE; k = 0; first = FIRST_PLACE }
+	AT_ONCE(c = NONE; k = 0; first = FIRST_PLACE)
 	do
 	:: c == NONE && k < PER_PASS * (1 + PASSES) ->
 #ifdef MUT_FILL_BEFORE_CLAIM /* what the CAS acquires: a store of ours ahead of it */
@@ -433,7 +443,7 @@ inline claim(c)
 		     :: else
 		     fi;
 		     at = 0; k++)
-	:: else -> d_step { k = 0; first = 0 } break
+	:: else -> AT_ONCE(k = 0; first = 0) break
 	od
 }
 
@@ -499,22 +509,22 @@ inline change_fw(to, always)
 
 inline to_front(c)
 {
-	d_step {
+	AT_ONCE(
 		k = 0;
 		do :: order[k] != c -> k++ :: else -> break od;
 		do :: k > 0 -> order[k] = order[k - 1]; k-- :: else -> break od;
 		order[0] = c
-	}
+	)
 }
 
 inline to_end(c)
 {
-	d_step {
+	AT_ONCE(
 		k = 0;
 		do :: order[k] != c -> k++ :: else -> break od;
 		do :: k < SLOTS - 1 -> order[k] = order[k + 1]; k++ :: else -> break od;
 		order[SLOTS - 1] = c; k = 0
-	}
+	)
 }
 
 /* Slot c, filled with t, becomes frame q. */
@@ -536,14 +546,11 @@ inline publish(c, t)
 #endif
 #ifdef KEEP
 	if
-	:: kept == NONE && may_keep -> STEP(pins[c] = pins[c] | OWN; kept = c; may_keep = false)
+	:: kept == NONE -> STEP(pins[c] = pins[c] | OWN; kept = c)
 	:: true
 	fi;
 #endif
 	DO_UNLOCK(c);
-#ifdef MUT_UNLOCK_BEFORE_FILL /* what the unlock releases: the payload */
-	/* the last cell after the frame is out */
-#endif
 #if defined(MUT_HEAD_BEFORE_RING) /* head runs ahead of ring */
 	DO_HEAD(c);
 	DO_RING(c);
@@ -555,7 +562,7 @@ inline publish(c, t)
 	DO_RING(c);
 	DO_HEAD(c);
 #endif
-#ifdef MUT_UNLOCK_BEFORE_FILL
+#ifdef MUT_UNLOCK_BEFORE_FILL /* what the unlock releases: the last cell comes after it */
 	STEP(cell[2 * c + 1] = t);
 #endif
 #ifdef MUT_SEQ_LAST /* seq after the place is announced */
@@ -625,7 +632,7 @@ inline recover()
 	:: else
 	fi;
 #endif
-	d_step { /* private: newest first, empty ones last. What it reads, nobody else writes */
+	AT_ONCE(/* private: newest first, empty ones last. What it reads, nobody else writes */
 		a = 0; c = 0;
 		do
 		:: c < SLOTS ->
@@ -638,7 +645,7 @@ inline recover()
 		:: else -> break
 		od;
 		c = 0; k = 0; ok = false; q++
-	}
+	)
 	assert_unique();
 #ifndef MUT_RECOVER_NO_WAKE /* says nothing: who slept through the death sleeps on */
 #ifdef MUT_RECOVER_WAKE_IF_ASKED /* the dead one may have taken the question away, and not have answered it */
@@ -660,4 +667,129 @@ inline assert_unique()
 #if SLOTS > 3
 	P_SEQ(!SAME(0, 3) && !SAME(1, 3) && !SAME(2, 3));
 #endif
+}
+
+active proctype Writer()
+{
+	byte a = NONE, b = NONE, c, at, k, first, q = 1, ta, tb, fills, kept = NONE;
+	byte discards = DISCARDS;
+	bool ok;
+	byte order[SLOTS];
+
+	AT_ONCE(
+		do
+		:: k < SLOTS -> order[k] = k; k++
+		:: else -> k = 0; break
+		od
+	);
+work:
+	do
+	:: q > FRAMES -> break
+	:: else ->
+#ifdef KEEP
+		if
+		:: kept != NONE -> drop_own()
+		:: true
+		fi;
+#endif
+		claim(a);
+#ifdef FIND
+		P_FIND(a != NONE);
+#endif
+		if
+		:: a == NONE /* EAGAIN: the caller tries again later */
+		:: else ->
+			ta = q + 16 * fills;
+			fill(a, ta);
+#if LOANS > 1
+			claim(b);
+#ifdef FIND
+			P_FIND(b != NONE);
+#endif
+			if
+			:: b == NONE
+			:: else ->
+				tb = q + 1 + 16 * fills;
+				fill(b, tb);
+				if
+				:: publish(b, tb)
+				:: discards > 0 -> discards--; discard(b)
+				:: AT_ONCE(c = a; a = b; b = c; c = ta; ta = tb; tb = c; c = 0) -> publish(b, tb)
+				fi;
+				b = NONE; tb = 0
+			fi;
+#endif
+			if
+			:: q <= FRAMES -> publish(a, ta)
+			:: q > FRAMES -> discard(a)
+#if DISCARDS > 0
+			:: discards > 0 -> discards--; discard(a)
+#endif
+			fi;
+			a = NONE; ta = 0
+		fi
+	od;
+#ifdef KEEP
+	if
+	:: kept != NONE -> drop_own()
+	:: else
+	fi;
+#endif
+	goto out;
+dead:
+	/* The next writer takes byte 0; it knows nothing but what is shared. */
+	AT_ONCE(
+		a = NONE; b = NONE; c = 0; at = 0; k = 0; first = 0; ta = 0; tb = 0; ok = false; kept = NONE; fills++;
+		do
+		:: k < SLOTS -> order[k] = 0; k++
+		:: else -> k = 0; break
+		od
+	);
+	recover();
+	goto work;
+out:
+	ended = true
+}
+
+#ifdef OBSERVER
+active proctype Observer()
+{
+	byte s, want, x, y;
+	bool ok;
+	do
+	:: AT_ONCE(head != 0 -> s = SLOT(head); want = SEQ(head));
+		AT_ONCE(ok = (seq[s] == want));
+		if
+		:: ok ->
+			AT_ONCE(x = cell[2 * s]);
+#ifdef MUT_OBSERVER_LOOKS_EARLY /* what the acquire fence orders: the second look comes before the last read */
+			AT_ONCE(ok = (seq[s] == want));
+			AT_ONCE(y = cell[2 * s + 1]);
+#else
+			AT_ONCE(y = cell[2 * s + 1]);
+#ifndef MUT_OBSERVER_LOOKS_ONCE
+			AT_ONCE(ok = (seq[s] == want));
+#endif
+#endif
+			AT_ONCE(P_TORN(!ok || (x == tag[want] && y == tag[want])); ok = false; x = 0; y = 0)
+		:: else
+		fi;
+		AT_ONCE(s = 0; want = 0)
+	:: break
+	od
+}
+#endif
+
+active proctype Auditor()
+{
+	byte s;
+	d_step {
+		ended && (left | asleep) == EVERYBODY ->
+		check_wake();
+		do
+		:: s < SLOTS -> P_LEAK(!(pins[s] & (OWN | WRITING))); P_SEQ(s == SLOT(head) || seq[s] != SEQ(head)); s++
+		:: else -> break
+		od;
+		s = 0
+	}
 }
