@@ -45,25 +45,28 @@ bool slip__array_fits(uint64_t item_bytes, int32_t ndim, const int64_t *shape, c
 
 static int copy_text(const char *what, const char *from, char *to, size_t room)
 {
-	size_t length = from == NULL ? 0 : strnlen(from, room);
+	to[0] = '\0';
+	if (from == NULL || from[0] == '\0')
+		return 0;
+	size_t length = strnlen(from, room);
 	if (length == room)
 		return slip__fail(EINVAL, "the %s '%.20s...' has more than %zu bytes", what, from, room - 1);
-	if (length > 0)
-		memcpy(to, from, length);
-	to[length] = '\0';
+	memcpy(to, from, length + 1);
 	return 0;
 }
 
-static int check_shape(struct slip__array *array)
+static int check_shape(struct slip__array *array, const int64_t *shape)
 {
 	array->item_bytes = slip_dtype_size(array->dtype);
 	if (array->item_bytes == 0)
 		return -1;
 	if (array->ndim < 0 || array->ndim > SLIP_MAX_DIMS)
 		return slip__fail(EINVAL, "an array of %d dimensions; 0 to %d are possible", array->ndim, SLIP_MAX_DIMS);
-	for (int32_t i = 0; i < array->ndim; i++)
-		if (array->shape[i] < 0)
-			return slip__fail(EINVAL, "shape[%d] is %lld; it must be 0 or more", i, (long long)array->shape[i]);
+	for (int32_t i = 0; i < array->ndim; i++) {
+		array->shape[i] = shape[i];
+		if (shape[i] < 0)
+			return slip__fail(EINVAL, "shape[%d] is %lld; it must be 0 or more", i, (long long)shape[i]);
+	}
 	array->bytes = slip__array_strides(array->item_bytes, array->ndim, array->shape, array->strides);
 	if (array->bytes == UINT64_MAX || array->bytes > SIZE_MAX / 2)
 		return slip__fail(EOVERFLOW, "the product of %d dimensions and %llu bytes an element passes what memory can hold",
@@ -106,17 +109,16 @@ int slip__array_check(const slip_array *given, enum slip__array_use use, struct 
 	if (given->struct_size != sizeof(*given))
 		return slip__fail(EINVAL, "slip_array.struct_size is %zu; set it to sizeof(slip_array), %zu (SLIP_ARRAY_INIT does)",
 				  given->struct_size, sizeof(*given));
-	memset(array, 0, sizeof(*array));
 	array->data = given->data;
 	array->dtype = given->dtype;
 	array->ndim = given->ndim;
-	memcpy(array->shape, given->shape, sizeof(array->shape));
-	if (check_shape(array) != 0)
+	if (check_shape(array, given->shape) != 0)
 		return -1;
+	size_t dims = (size_t)array->ndim * sizeof(array->shape[0]);
 	bool strided = false;
 	for (int32_t i = 0; i < array->ndim; i++)
 		strided = strided || given->strides[i] != 0;
-	memcpy(array->source_strides, strided ? given->strides : array->strides, sizeof(array->source_strides));
+	memcpy(array->source_strides, strided ? given->strides : array->strides, dims);
 	if (use == SLIP__ARRAY_LOANED && strided && use_asked_strides(array, given->strides) != 0)
 		return -1;
 	if (use == SLIP__ARRAY_COPIED && array->data == NULL && array->bytes > 0)

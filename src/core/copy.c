@@ -49,7 +49,7 @@ void slip__copy_streaming(void *to, const void *from, size_t size)
 
 bool slip__copy_should_stream(uint64_t size, uint32_t depth, size_t cache_bytes)
 {
-	return size >= (UINT64_C(1) << 20) && size * (depth + 1) > cache_bytes / 2;
+	return size >= (UINT64_C(1) << 20) && size * (depth + 1) > cache_bytes;
 }
 
 void slip__copy_strided(void *to, const void *from, uint64_t item_bytes, int32_t ndim, const int64_t *shape, const int64_t *strides)

@@ -15,7 +15,8 @@ void slip__copy_streaming(void *to, const void *from, size_t size);
 
 /*
  * Whether to stream a copy of size bytes into a ring that goes round `depth` slots: where source and slots together do
- * not stay in the last-level cache of cache_bytes anyway.
+ * not fit into the last-level cache of cache_bytes anyway. Measured, docs/performance.md: from there on streaming takes as long or less,
+ * before it plain copies leave the bytes where the readers find them.
  */
 bool slip__copy_should_stream(uint64_t size, uint32_t depth, size_t cache_bytes);
 

@@ -49,7 +49,9 @@ void slip__frame_describe(const struct slip__array *array, struct slip__slot *sl
 	view->metadata = array->metadata_size > 0 ? slot->metadata : NULL;
 	view->metadata_size = array->metadata_size;
 	memcpy(view->encoding, array->encoding, sizeof(view->encoding));
-	memcpy(view->frame_id, array->frame_id, sizeof(view->frame_id));
+	view->frame_id[0] = '\0';
+	if (has_id)
+		memcpy(view->frame_id, array->frame_id, sizeof(view->frame_id));
 }
 
 /* The line of a slot that every frame needs, copied before it is looked at: a hostile writer may change it meanwhile. */

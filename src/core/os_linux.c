@@ -462,9 +462,26 @@ int slip__os_random(uint64_t *value)
 	}
 }
 
+/* What the kernel read off the CPU, such as "32768K"; the C library's number is the whole host's on some virtual machines. */
+static size_t cache_size_of_kernel(void)
+{
+	char text[32] = {0};
+	int fd = open("/sys/devices/system/cpu/cpu0/cache/index3/size", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	char *unit;
+	size_t size = n > 0 ? strtoul(text, &unit, 10) : 0;
+	if (size == 0)
+		return 0;
+	return size << (*unit == 'K' ? 10 : *unit == 'M' ? 20 : 0);
+}
+
 size_t slip__os_cache_size(void)
 {
-	long size = sysconf(_SC_LEVEL3_CACHE_SIZE);
+	size_t kernel = cache_size_of_kernel();
+	long size = kernel > 0 ? (long)kernel : sysconf(_SC_LEVEL3_CACHE_SIZE);
 	if (size <= 0)
 		size = sysconf(_SC_LEVEL2_CACHE_SIZE);
 	return size > 0 ? (size_t)size : (size_t)8 << 20;
