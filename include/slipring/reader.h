@@ -42,10 +42,7 @@ typedef struct slip_reader_options {
 } slip_reader_options;
 
 #ifdef __cplusplus
-#define SLIP_READER_OPTIONS_INIT                                                                                                           \
-	{                                                                                                                                  \
-		sizeof(slip_reader_options)                                                                                                \
-	}
+#define SLIP_READER_OPTIONS_INIT slip_sized<slip_reader_options>()
 #else
 #define SLIP_READER_OPTIONS_INIT                                                                                                           \
 	{                                                                                                                                  \

@@ -19,6 +19,18 @@ extern "C" {
 #define SLIP_API
 #endif
 
+#ifdef __cplusplus
+/* What the ..._INIT macros below give: all zero but the size. */
+extern "C++" {
+template <typename T> inline T slip_sized()
+{
+	T sized = T();
+	sized.struct_size = sizeof(T);
+	return sized;
+}
+}
+#endif
+
 /* Limits of the layout (version 1). All are checked; what lies outside is EINVAL. */
 enum {
 	SLIP_MAX_DIMS = 8,	/* dimensions of an array */
@@ -114,10 +126,7 @@ typedef struct slip_array {
 } slip_array;
 
 #ifdef __cplusplus
-#define SLIP_ARRAY_INIT                                                                                                                    \
-	{                                                                                                                                  \
-		sizeof(slip_array)                                                                                                         \
-	}
+#define SLIP_ARRAY_INIT slip_sized<slip_array>()
 #else
 #define SLIP_ARRAY_INIT                                                                                                                    \
 	{                                                                                                                                  \

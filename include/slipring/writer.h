@@ -70,10 +70,7 @@ typedef struct slip_writer_options {
 } slip_writer_options;
 
 #ifdef __cplusplus
-#define SLIP_WRITER_OPTIONS_INIT                                                                                                           \
-	{                                                                                                                                  \
-		sizeof(slip_writer_options)                                                                                                \
-	}
+#define SLIP_WRITER_OPTIONS_INIT slip_sized<slip_writer_options>()
 #else
 #define SLIP_WRITER_OPTIONS_INIT                                                                                                           \
 	{                                                                                                                                  \

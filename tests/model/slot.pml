@@ -33,7 +33,8 @@
  * and spin's own: no process is stuck. Variables that only assertions read are marked "ghost".
  *
  * Scenario: -DSLOTS= READERS= LEASES= (per reader) FRAMES= LOANS=1|2 HIST= (frames that the first pass leaves) PASSES= DISCARDS=
- *           CRASH_WRITER= CRASH_READER= (deaths in all), and the switches LATEST NEXT SHARE WAIT KEEP OBSERVER FIND FW_SEQ.
+ *           CRASH_WRITER= CRASH_READER= (deaths in all), and the switches LATEST NEXT SHARE WAIT KEEP OBSERVER FIND, RING_ALONE (next does
+ *           not ask head first: for handles that use nothing but next) and FW_SEQ (what fw carries).
  * Mutation: -DMUT_name; each is explained where it stands.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -77,6 +78,14 @@
 
 hidden byte TORN_broken, LEASE_broken, PIN_broken, SEQ_broken, BACK_broken, OVERRUN_broken, RING_broken, HEAD_broken,
 	    FIND_broken, WAKE_broken, LEAK_broken; /* always false: they put the property's name into spin's message */
+#ifdef MUT_NOTHING_ZEROED /* neither the claim nor the recovery: each alone hides the other's loss from leases, not from observers */
+#define MUT_NO_ZERO
+#define MUT_RECOVER_NO_ZERO
+#endif
+#ifdef MUT_NEXT_SKIPS_HEAD /* next takes from the ring what head has not announced: a latest after it gives an older frame */
+#define RING_ALONE
+#endif
+
 #define P_TORN(x) assert((x) || TORN_broken)
 #define P_LEASE(x) assert((x) || LEASE_broken)
 #define P_PIN(x) assert((x) || PIN_broken)
@@ -137,7 +146,7 @@ bool ended;		  /* ghost: so will the writer */
 /* ---------------------------------------------------------------- reader ---------------------------------------------------------------- */
 
 #define ME _pid
-#ifdef SHARE
+#if defined(SHARE) || defined(MUT_LIMIT_AFTER_PIN)
 #define CAN_TAKE true /* what is held already may be had again at the limit */
 #else
 #define CAN_TAKE (leases < LEASES)
@@ -161,9 +170,6 @@ inline pin(s, want, ok)
 		:: else
 		fi;
 #else
-#ifdef MUT_READ_BEFORE_PIN /* what `v = pins[s]` acquires: payload read ahead of it */
-		RSTEP(early = cell[2 * s]);
-#endif
 		RSTEP(pins[s] = pins[s] | MINE);
 #ifdef MUT_NO_RECHECK /* trusts the look before the mark */
 		ok = true;
@@ -195,11 +201,9 @@ inline accept(s, want)
 {
 	d_step {
 #ifdef MUT_READ_BEFORE_PIN
-		P_TORN(early == tag[want] && cell[2 * s + 1] == tag[want]);
-		early = 0;
-#else
-		P_TORN(FILLED_AS(s, tag[want]));
+		P_TORN(s != guess || early == tag[want]);
 #endif
+		P_TORN(FILLED_AS(s, tag[want]));
 		P_BACK(!from_head || want >= seen[ME]);
 		seen[ME] = (want > seen[ME] -> want : seen[ME]);
 		held[s] = want;
@@ -220,6 +224,11 @@ inline take(s, want)
 #else
 		AT_ONCE(P_OVERRUN(held[s] == want); shares[s] = 2; P_BACK(!from_head || want >= seen[ME]))
 #endif
+#endif
+#ifdef MUT_LIMIT_AFTER_PIN /* marks a slot, and then finds that it may not */
+	:: held[s] == 0 && leases == LEASES ->
+		pin(s, want, ok);
+		if :: ok -> RSTEP(pins[s] = pins[s] & ~MINE) :: else fi
 #endif
 	:: held[s] == 0 && leases < LEASES ->
 		pin(s, want, ok);
@@ -261,7 +270,12 @@ inline wait_for_news()
 	:: ok -> ok = false; v = 0
 	:: else ->
 #endif
+#ifdef MUT_OR_LOAD_STORE /* a load and a store: takes back what the writer said between them */
+		RSTEP(ok = ((fw | 1) == (v | 1)));
+		RSTEP(fw = v | 1);
+#else
 		RSTEP(ok = ((fw | 1) == (v | 1)); fw = fw | 1);
+#endif
 #ifdef MUT_IGNORE_CHANGE /* does not compare what fetch_or gave with v, and sleeps on what fw is now */
 		ok = true; RSTEP(v = fw);
 #endif
@@ -288,7 +302,7 @@ active [READERS] proctype Reader()
 	bool ok, from_head;
 	byte held[SLOTS], shares[SLOTS];
 #ifdef MUT_READ_BEFORE_PIN
-	byte early;
+	byte early, guess;
 #endif
 
 #if CRASH_READER
@@ -304,6 +318,13 @@ newcomer:
 	do
 #ifdef LATEST
 	:: CAN_TAKE ->
+#ifdef MUT_READ_BEFORE_PIN /* what the acquires of head and pins order: payload read ahead of both, from a guessed slot */
+		if
+		:: guess = 0
+		:: guess = 1
+		fi;
+		RSTEP(early = cell[2 * guess]);
+#endif
 		RSTEP(s = SLOT(head); want = SEQ(head); from_head = true);
 		if
 		:: want == 0 -> from_head = false
@@ -313,7 +334,7 @@ newcomer:
 #ifdef NEXT
 	:: CAN_TAKE && seen[ME] < FRAMES ->
 		ok = true;
-#ifndef MUT_NEXT_SKIPS_HEAD /* takes what is in the ring before head announces it; a latest that follows is older */
+#ifndef RING_ALONE
 		RSTEP(ok = (SEQ(head) > seen[ME]));
 #endif
 		if
@@ -325,7 +346,7 @@ newcomer:
 			:: want > seen[ME] + 1 -> /* the ring has come round */
 				AT_ONCE(P_OVERRUN(want >= seen[ME] + 1 + RING); seen[ME]++; s = 0; want = 0)
 			:: else -> /* not yet */
-#ifndef MUT_NEXT_SKIPS_HEAD
+#ifndef RING_ALONE
 				P_RING(false);
 #endif
 				AT_ONCE(s = 0; want = 0)
@@ -361,7 +382,7 @@ dead:
 	d_step {
 		v = 0; want = 0; leases = 0; ok = false; from_head = false; s = 0;
 #ifdef MUT_READ_BEFORE_PIN
-		early = 0;
+		early = 0; guess = 0;
 #endif
 		do
 		:: s < SLOTS -> held[s] = 0; shares[s] = 0; s++
@@ -394,6 +415,7 @@ active proctype Reclaimer()
 		:: i = 1
 #endif
 		fi;
+end_locked:	/* a living reader keeps its byte */
 #ifdef MUT_CLEAR_WITHOUT_BYTE /* "see that it is free, then clear": a newcomer can come between */
 		lock[i] == 0;
 #else
@@ -434,6 +456,11 @@ inline claim(c)
 #ifdef MUT_FILL_BEFORE_CLAIM /* what the CAS acquires: a store of ours ahead of it */
 		STEP(if :: pins[order[TRY(k)]] == 0 -> cell[2 * order[TRY(k)]] = 0 :: else fi);
 #endif
+#ifdef MUT_CLAIM_LOAD_STORE /* a load and a store: a mark made between them is wiped */
+		STEP(ok = (pins[order[TRY(k)]] == 0));
+		STEP(at = order[TRY(k)]; if :: ok -> pins[at] = WRITING; c = at; gone = gone | (seq[at] > 0 -> BIT(seq[at]) : 0) :: else fi;
+		     ok = false; at = 0; k++)
+#else
 		STEP(at = order[TRY(k)];
 		     if
 		     :: pins[at] == 0 ->
@@ -443,7 +470,8 @@ inline claim(c)
 		     :: else
 		     fi;
 		     at = 0; k++)
-	:: else -> AT_ONCE(k = 0; first = 0) break
+#endif
+	:: else -> AT_ONCE(k = 0; first = 0); break
 	od
 }
 
@@ -613,7 +641,11 @@ inline recover()
 #endif
 		:: else ->
 #ifndef MUT_RECOVER_KEEPS_OWN
+#ifdef MUT_RECOVER_CLEARS_ALL /* readers outlive a writer, and so do their leases */
+			STEP(pins[c] = 0);
+#else
 			STEP(pins[c] = pins[c] & ~OWN);
+#endif
 #endif
 #ifndef MUT_RECOVER_FROM_HEAD /* goes on after head: the frame that was complete but not announced has its number again */
 			STEP(if :: seq[c] > q -> q = seq[c]; a = c :: else fi);
@@ -787,7 +819,7 @@ active proctype Auditor()
 		ended && (left | asleep) == EVERYBODY ->
 		check_wake();
 		do
-		:: s < SLOTS -> P_LEAK(!(pins[s] & (OWN | WRITING))); P_SEQ(s == SLOT(head) || seq[s] != SEQ(head)); s++
+		:: s < SLOTS -> P_LEAK(!(pins[s] & (OWN | WRITING))); s++
 		:: else -> break
 		od;
 		s = 0
