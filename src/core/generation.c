@@ -233,7 +233,9 @@ static struct slip__generation *take_over(struct slip__segment *segment, void *a
 	a64_store_relaxed(&g->segment.header->published, 0);
 	a64_store_relaxed(&g->segment.header->refused, 0);
 	a64_store_relaxed(&g->segment.header->wakes, 0);
-	bump(g);
+	/* All, asked or not: the dead one may have taken the mark of the sleepers and not come to wake them. */
+	(void)slip__slot_bump(&g->segment.ring, ++g->fw);
+	slip__os_futex_wake_all(g->segment.ring.fw);
 	if (fits(&g->segment, options, capacity)) {
 		if (prepare_memory(&g->segment, options) == 0)
 			return g;
