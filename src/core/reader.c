@@ -1,48 +1,30 @@
 /*
- * reader.c - the lock-free mode's reading side: following a channel through restarts and growth, latest and next.
+ * reader.c - the lock-free mode's reading side: latest, next in order, waiting.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "error.h"
-#include "lease.h"
+#include "follow.h"
 #include "liveness.h"
-#include "mode.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-	LOOK_NS = 1000000000,	/* how often a reader without news looks whether its writer lives and its ring is still the one */
 	ABSENT_NS = 5000000,	/* how often it looks for a channel that does not exist: nothing to sleep on there */
 	MAX_REFUSALS = 1 << 20, /* in a row; honest writers never get near it */
 	AGE_SHIFT = 8		/* the first bucket of ages ends at 2 << 8 ns */
 };
 
-struct channel {
-	struct slip__reader_channel common; /* first */
-	slip_reader_options options;
-	struct slip__seat *seat; /* NULL while not attached */
-	bool closed;		 /* the last writer closed the channel, and no other has come */
-	bool in_order;
-	uint64_t epoch;	   /* of what follows */
-	uint64_t last_seq; /* the last one had, or the one before the first that may be had */
-	uint64_t got;
-	uint64_t missed;
-	uint64_t generations;
-	uint64_t ages[SLIP_AGE_BUCKETS];
-	int64_t next_look; /* CLOCK_MONOTONIC ns, by the coarse clock */
-	bool found_dead;   /* at the last look nobody held the writer's byte */
-};
-
-static struct channel *channel_of(struct slip__reader_channel *common)
+static struct slip__reading *channel_of(struct slip__reader_channel *common)
 {
-	return (struct channel *)(void *)common;
+	return (struct slip__reading *)(void *)common;
 }
 
 static struct slip__reader_channel *open_channel(const slip_channel_name *name, const slip_reader_options *options)
 {
-	struct channel *c = calloc(1, sizeof(*c));
+	struct slip__reading *c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return slip__fail_null(ENOMEM, "no memory for a reader of %s/%s", name->base, name->channel);
 	c->common.ops = &slip__lock_free_reader;
@@ -53,131 +35,21 @@ static struct slip__reader_channel *open_channel(const slip_channel_name *name, 
 
 static void close_channel(struct slip__reader_channel *common)
 {
-	struct channel *c = channel_of(common);
+	struct slip__reading *c = channel_of(common);
 	slip__seat_leave(c->seat);
 	free(c);
 }
 
 static void abandon_channel(struct slip__reader_channel *common)
 {
-	struct channel *c = channel_of(common);
+	struct slip__reading *c = channel_of(common);
 	slip__seat_abandon(c->seat);
 	free(c);
 }
 
-static const struct slip__ring *ring_of(const struct channel *c)
-{
-	return &slip__seat_segment(c->seat)->ring;
-}
-
-/* What a tool shows of this reader; its own words, so nobody is disturbed. */
-static void write_entry(const struct channel *c)
-{
-	struct slip__reader_entry *entry = slip__seat_entry(c->seat);
-	if (entry == NULL)
-		return;
-	a64_store_relaxed(&entry->got, c->got);
-	a64_store_relaxed(&entry->missed, c->missed);
-	a64_store_relaxed(&entry->last_seq, c->got > 0 ? c->last_seq : 0);
-}
-
-/* ---- attaching and following ---- */
-
-static void sit(struct channel *c, struct slip__seat *seat)
-{
-	const struct slip__geometry *geometry = &slip__seat_segment(seat)->geometry;
-	slip__seat_leave(c->seat);
-	c->seat = seat;
-	c->closed = false;
-	c->generations++;
-	if (c->epoch != geometry->epoch) {
-		/* A handle that goes on reads a new epoch from its first frame; a fresh one from the newest that is there when it attaches. */
-		struct slip__place place;
-		bool some = slip__slot_latest(&slip__seat_segment(seat)->ring, &place) == SLIP__FOUND;
-		c->last_seq = c->epoch != 0 ? 0 : (some ? place.seq : geometry->first_seq) - 1;
-		c->epoch = geometry->epoch;
-	}
-	if (c->in_order)
-		slip__seat_reads_in_order(seat);
-	struct slip__reader_entry *entry = slip__seat_entry(seat);
-	for (int i = 0; entry != NULL && i < SLIP_AGE_BUCKETS; i++)
-		a64_store_relaxed(&entry->ages[i], c->ages[i]);
-	write_entry(c);
-}
-
-static int absent(const struct channel *c)
-{
-	const slip_channel_name *name = &c->common.name;
-	if (c->closed)
-		return slip__fail(EPIPE, "the writer closed %s/%s; nothing newer is there until one comes", name->base, name->channel);
-	return slip__fail(ENOENT, "there is no channel %s/%s (yet); start its writer, or wait with slip_wait_for_array", name->base,
-			  name->channel);
-}
-
-static int attach(struct channel *c)
-{
-	struct slip__seat *seat = slip__seat_take(&c->common.name, c->options.observer != 0, c->options.prefault != 0);
-	if (seat == NULL)
-		return errno == ENOENT ? absent(c) : -1;
-	sit(c, seat);
-	return 0;
-}
-
-/*
- * The present ring has ended. drained: it has nothing more for the caller. Goes over to the next one if there is one and, unless drained, it has
- * a frame. 1: moved. 0: stay here. -1: nothing will come here, and nothing is there (EPIPE), or attaching failed.
- */
-static int follow(struct channel *c, bool drained)
-{
-	const struct slip__segment *here = slip__seat_segment(c->seat);
-	struct slip__identity identity = here->identity;
-	struct slip__seat *seat = slip__seat_take(&c->common.name, c->options.observer != 0, c->options.prefault != 0);
-	if (seat == NULL) {
-		if (!drained)
-			return 0;
-		if (errno != ENOENT)
-			return -1;
-		/* The name leads nowhere: closed, or retired by a writer whose next ring was removed since. */
-		c->closed = true;
-		slip__seat_leave(c->seat);
-		c->seat = NULL;
-		return absent(c);
-	}
-	const struct slip__segment *there = slip__seat_segment(seat);
-	struct slip__place place;
-	bool same = there->identity.device == identity.device && there->identity.inode == identity.inode;
-	if (same || (!drained && slip__slot_latest(&there->ring, &place) == SLIP__NONE)) {
-		slip__seat_leave(seat);
-		return 0;
-	}
-	sit(c, seat);
-	return 1;
-}
-
-/* Looks up, once a second at most, whether the writer lives; returns whether the name still leads to our ring. */
-static bool look_up(struct channel *c)
-{
-	int64_t now = slip__os_now_coarse();
-	if (now < c->next_look)
-		return true;
-	c->next_look = now + LOOK_NS;
-	const struct slip__segment *s = slip__seat_segment(c->seat);
-	char object[SLIP_OBJECT_MAX];
-	slip__object_name(&c->common.name, SLIP__OBJECT_CONTROL, 0, object);
-	c->found_dead = !slip__liveness_writer_alive(s);
-	return slip__os_leads_to(object, s->identity);
-}
-
-/* Whether the ring that we read has ended: by its own word, or because the name leads elsewhere. */
-static bool has_ended(struct channel *c)
-{
-	const struct slip__segment *s = slip__seat_segment(c->seat);
-	return a32_load_acquire(&s->header->state) != 0 || !look_up(c); /* @STATE */
-}
-
 /* ---- taking ---- */
 
-static void count_age(struct channel *c, const slip_frame *view)
+static void count_age(struct slip__reading *c, const slip_frame *view)
 {
 	if (c->options.no_stamps || view->publish_ns == 0)
 		return;
@@ -192,7 +64,7 @@ static void count_age(struct channel *c, const slip_frame *view)
 		a64_store_relaxed(&entry->ages[bucket], c->ages[bucket]);
 }
 
-static void count_new(struct channel *c, slip_frame *view)
+static void count_new(struct slip__reading *c, slip_frame *view)
 {
 	view->missed = view->seq - c->last_seq - 1;
 	c->found_dead = false;
@@ -200,10 +72,10 @@ static void count_new(struct channel *c, slip_frame *view)
 	c->got++;
 	c->missed += view->missed;
 	count_age(c, view);
-	write_entry(c);
+	slip__follow_show(c);
 }
 
-static enum slip__taken take(struct channel *c, const struct slip__place *place, struct slip__frame **frame)
+static enum slip__taken take(struct slip__reading *c, const struct slip__place *place, struct slip__frame **frame)
 {
 	enum slip__taken taken = slip__seat_lease(c->seat, place, frame);
 	if (taken == SLIP__TAKEN && place->seq > c->last_seq)
@@ -211,62 +83,22 @@ static enum slip__taken take(struct channel *c, const struct slip__place *place,
 	return taken;
 }
 
-static int broken(const struct channel *c, const struct slip__place *place)
-{
-	return slip__fail(EBADMSG, "%s/%s leads to slot %u of %u for seq %llu: its control was damaged", c->common.name.base,
-			  c->common.name.channel, place->slot, slip__seat_segment(c->seat)->geometry.slots, (unsigned long long)place->seq);
-}
-
 /* Where there is no frame in a ring that stands. */
-static int empty(const struct channel *c)
+static int empty(const struct slip__reading *c)
 {
 	return slip__fail(ENOENT, "%s/%s has no frame yet; wait with slip_wait_for_array", c->common.name.base, c->common.name.channel);
 }
 
-enum found_frame { FRAME_FOUND, FRAME_NONE, FRAME_FAILED };
-
-/*
- * The newest frame's place, after following the channel to where it is written now. NONE: a ring stands, but has no frame. FAILED: errno. With
- * news, only a frame that this handle has not had counts.
- */
-static enum found_frame newest(struct channel *c, bool news, struct slip__place *place)
-{
-	if (c->seat == NULL && attach(c) != 0)
-		return FRAME_FAILED;
-	for (;;) {
-		enum slip__found found = slip__slot_latest(ring_of(c), place);
-		if (found == SLIP__BROKEN) {
-			broken(c, place);
-			return FRAME_FAILED;
-		}
-		bool fresh = found == SLIP__FOUND && place->seq > c->last_seq;
-		bool ended = fresh ? a32_load_acquire(&slip__seat_segment(c->seat)->header->state) != 0 : has_ended(c); /* @STATE */
-		if (ended) {
-			/* The state was set after the last frame: look at head once more before calling the ring drained. */
-			found = slip__slot_latest(ring_of(c), place);
-			fresh = found == SLIP__FOUND && place->seq > c->last_seq;
-			int moved = follow(c, !fresh);
-			if (moved < 0)
-				return FRAME_FAILED;
-			if (moved > 0)
-				continue;
-		}
-		if (found == SLIP__FOUND && (fresh || !news))
-			return FRAME_FOUND;
-		return FRAME_NONE;
-	}
-}
-
 static struct slip__frame *latest(struct slip__reader_channel *common)
 {
-	struct channel *c = channel_of(common);
+	struct slip__reading *c = channel_of(common);
 	struct slip__frame *frame = NULL;
 	for (int refusals = 0; refusals < MAX_REFUSALS; refusals++) {
 		struct slip__place place;
-		enum found_frame found = newest(c, false, &place);
-		if (found == FRAME_NONE)
+		enum slip__following found = slip__follow_newest(c, false, &place);
+		if (found == SLIP__NEWEST_NONE)
 			empty(c);
-		if (found != FRAME_FOUND)
+		if (found != SLIP__NEWEST_FOUND)
 			return NULL;
 		enum slip__taken taken = take(c, &place, &frame);
 		if (taken != SLIP__REFUSED)
@@ -278,13 +110,13 @@ static struct slip__frame *latest(struct slip__reader_channel *common)
 
 static int peek(struct slip__reader_channel *common, slip_frame *view)
 {
-	struct channel *c = channel_of(common);
+	struct slip__reading *c = channel_of(common);
 	for (int refusals = 0; refusals < MAX_REFUSALS; refusals++) {
 		struct slip__place place;
-		enum found_frame found = newest(c, false, &place);
-		if (found == FRAME_NONE)
+		enum slip__following found = slip__follow_newest(c, false, &place);
+		if (found == SLIP__NEWEST_NONE)
 			return empty(c);
-		if (found != FRAME_FOUND)
+		if (found != SLIP__NEWEST_FOUND)
 			return -1;
 		enum slip__taken taken = slip__seat_peek(c->seat, &place, view);
 		if (taken != SLIP__REFUSED)
@@ -295,7 +127,7 @@ static int peek(struct slip__reader_channel *common, slip_frame *view)
 }
 
 /* The first frame after the last one had that is still there; head is the newest frame's place. */
-static enum slip__taken take_in_order(struct channel *c, const struct slip__place *head, struct slip__frame **frame)
+static enum slip__taken take_in_order(struct slip__reading *c, const struct slip__place *head, struct slip__frame **frame)
 {
 	const struct slip__segment *s = slip__seat_segment(c->seat);
 	uint64_t want = c->last_seq + 1;
@@ -308,7 +140,7 @@ static enum slip__taken take_in_order(struct channel *c, const struct slip__plac
 		struct slip__place place;
 		enum slip__found found = slip__slot_find(&s->ring, want, &place);
 		if (found == SLIP__BROKEN) {
-			broken(c, &place);
+			slip__follow_broken(c, &place);
 			return SLIP__TAKE_FAILED;
 		}
 		enum slip__taken taken = found == SLIP__FOUND ? take(c, &place, frame) : SLIP__REFUSED;
@@ -318,51 +150,51 @@ static enum slip__taken take_in_order(struct channel *c, const struct slip__plac
 	return SLIP__REFUSED;
 }
 
-/* FRAME_NONE: nothing new. */
-static enum found_frame try_next(struct channel *c, struct slip__frame **frame)
+/* SLIP__NEWEST_NONE: nothing new. */
+static enum slip__following try_next(struct slip__reading *c, struct slip__frame **frame)
 {
 	for (int refusals = 0; refusals < MAX_REFUSALS; refusals++) {
 		struct slip__place head;
-		if (c->seat == NULL && attach(c) != 0)
-			return FRAME_FAILED;
-		enum slip__found found = slip__slot_latest(ring_of(c), &head);
+		if (c->seat == NULL && slip__follow_attach(c) != 0)
+			return SLIP__NEWEST_FAILED;
+		enum slip__found found = slip__slot_latest(slip__reading_ring(c), &head);
 		if (found == SLIP__BROKEN) {
-			broken(c, &head);
-			return FRAME_FAILED;
+			slip__follow_broken(c, &head);
+			return SLIP__NEWEST_FAILED;
 		}
 		if (found == SLIP__FOUND && head.seq > c->last_seq) {
 			/* Drain this ring, ended or not, before the next one. */
 			enum slip__taken taken = take_in_order(c, &head, frame);
 			if (taken != SLIP__REFUSED)
-				return taken == SLIP__TAKEN ? FRAME_FOUND : FRAME_FAILED;
+				return taken == SLIP__TAKEN ? SLIP__NEWEST_FOUND : SLIP__NEWEST_FAILED;
 			continue;
 		}
 		/* Follows an ended ring; a frame may have come meanwhile. */
-		enum found_frame news = newest(c, true, &head);
-		if (news != FRAME_FOUND)
+		enum slip__following news = slip__follow_newest(c, true, &head);
+		if (news != SLIP__NEWEST_FOUND)
 			return news;
 	}
 	slip__fail(EBADMSG, "head of %s/%s leads to a frame that is never there: its control was damaged", c->common.name.base,
 		   c->common.name.channel);
-	return FRAME_FAILED;
+	return SLIP__NEWEST_FAILED;
 }
 
 /* ---- waiting ---- */
 
-static void watch_of(const struct channel *c, struct slip__watch *watch)
+static void watch_of(const struct slip__reading *c, struct slip__watch *watch)
 {
 	const struct slip__segment *s = slip__seat_segment(c->seat);
 	*watch = (struct slip__watch){.ring = &s->ring, .state = &s->header->state, .after = c->last_seq, .silent = c->options.observer};
 }
 
-static int out_of_time(const struct channel *c, int64_t timeout_ns)
+static int out_of_time(const struct slip__reading *c, int64_t timeout_ns)
 {
 	return slip__fail(ETIMEDOUT, "nothing new on %s/%s within %lld ns%s", c->common.name.base, c->common.name.channel,
 			  (long long)timeout_ns, c->seat == NULL ? " (there is no such channel)" : "");
 }
 
 /* Whether a sleeper should give up because its writer is dead. Said once for each time that it is found. */
-static bool should_give_up(struct channel *c)
+static bool should_give_up(struct slip__reading *c)
 {
 	if (!c->found_dead || c->seat == NULL || c->options.outwait_dead_writer)
 		return false;
@@ -376,7 +208,7 @@ struct pause {
 	int64_t spin_until;
 };
 
-static struct pause begin_pause(const struct channel *c, int64_t timeout_ns)
+static struct pause begin_pause(const struct slip__reading *c, int64_t timeout_ns)
 {
 	int64_t now = slip__os_now();
 	return (struct pause){.timeout_ns = timeout_ns,
@@ -385,7 +217,7 @@ static struct pause begin_pause(const struct channel *c, int64_t timeout_ns)
 }
 
 /* Sleeps until it is worth trying again. 0, or -1 with ETIMEDOUT, EINTR, EOWNERDEAD. */
-static int pause_once(struct channel *c, const struct pause *p)
+static int pause_once(struct slip__reading *c, const struct pause *p)
 {
 	struct slip__watch watch;
 	size_t count = 0;
@@ -412,7 +244,7 @@ static bool worth_waiting(void)
 
 static struct slip__frame *next(struct slip__reader_channel *common, int64_t timeout_ns)
 {
-	struct channel *c = channel_of(common);
+	struct slip__reading *c = channel_of(common);
 	struct slip__frame *frame = NULL;
 	if (!c->in_order) {
 		c->in_order = true;
@@ -422,10 +254,10 @@ static struct slip__frame *next(struct slip__reader_channel *common, int64_t tim
 	struct pause p = {0};
 	bool paused = false;
 	for (;;) {
-		enum found_frame found = try_next(c, &frame);
-		if (found == FRAME_FOUND)
+		enum slip__following found = try_next(c, &frame);
+		if (found == SLIP__NEWEST_FOUND)
 			return frame;
-		if (found == FRAME_FAILED && !worth_waiting())
+		if (found == SLIP__NEWEST_FAILED && !worth_waiting())
 			return NULL;
 		if (timeout_ns == 0) {
 			out_of_time(c, 0);
@@ -442,15 +274,15 @@ static struct slip__frame *next(struct slip__reader_channel *common, int64_t tim
 
 static int wait_for(struct slip__reader_channel *common, int64_t timeout_ns, bool any)
 {
-	struct channel *c = channel_of(common);
+	struct slip__reading *c = channel_of(common);
 	struct pause p = begin_pause(c, timeout_ns);
 	for (;;) {
 		struct slip__place place;
-		enum found_frame found = newest(c, !any, &place);
-		if (found == FRAME_FOUND)
+		enum slip__following found = slip__follow_newest(c, !any, &place);
+		if (found == SLIP__NEWEST_FOUND)
 			return 0;
 		/* Waiting for a channel to exist goes on past a close. */
-		if (found == FRAME_FAILED && !worth_waiting() && !(any && errno == EPIPE))
+		if (found == SLIP__NEWEST_FAILED && !worth_waiting() && !(any && errno == EPIPE))
 			return -1;
 		if (timeout_ns == 0)
 			return out_of_time(c, 0);
@@ -461,9 +293,9 @@ static int wait_for(struct slip__reader_channel *common, int64_t timeout_ns, boo
 
 static int watch(struct slip__reader_channel *common, struct slip__watch *out)
 {
-	struct channel *c = channel_of(common);
+	struct slip__reading *c = channel_of(common);
 	struct slip__place place;
-	if (newest(c, true, &place) == FRAME_FOUND)
+	if (slip__follow_newest(c, true, &place) == SLIP__NEWEST_FOUND)
 		return 1;
 	if (c->seat == NULL)
 		return -1;
@@ -476,16 +308,16 @@ static int watch(struct slip__reader_channel *common, struct slip__watch *out)
 
 static int alive(struct slip__reader_channel *common)
 {
-	struct channel *c = channel_of(common);
+	struct slip__reading *c = channel_of(common);
 	struct slip__place place;
-	if (newest(c, false, &place) == FRAME_FAILED && c->seat == NULL)
+	if (slip__follow_newest(c, false, &place) == SLIP__NEWEST_FAILED && c->seat == NULL)
 		return errno == EPIPE ? 0 : -1;
 	return slip__liveness_writer_alive(slip__seat_segment(c->seat));
 }
 
 static void stats(const struct slip__reader_channel *common, slip_reader_stats *out)
 {
-	const struct channel *c = (const struct channel *)(const void *)common;
+	const struct slip__reading *c = (const struct slip__reading *)(const void *)common;
 	out->got = c->got;
 	out->missed = c->missed;
 	out->last_seq = c->got > 0 ? c->last_seq : 0;
