@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reads every picture of a camera until its writer closes it: reader BASE. Starts before or after the writer. */
 #include <errno.h>
 #include <slipring/slipring.h>

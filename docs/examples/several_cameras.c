@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Waits for two cameras at once and takes the newest picture of whichever has one: several_cameras FIRST SECOND FRAMES. */
 #include <slipring/slipring.h>
 #include <stdio.h>
@@ -22,9 +23,13 @@ int main(int argc, char **argv)
 			return 1;
 		}
 		for (int i = 0; i < 2; i++) {
-			slip_frame *frame = items[i].ready ? slip_get_image(items[i].reader) : NULL;
-			if (frame == NULL)
+			if (!items[i].ready)
 				continue;
+			slip_frame *frame = slip_get_image(items[i].reader);
+			if (frame == NULL) {
+				fprintf(stderr, "cannot read from %s: %s\n", argv[1 + i], slip_error_detail());
+				return 1;
+			}
 			got[i]++;
 			slip_release(frame);
 		}

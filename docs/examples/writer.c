@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Publishes a picture thirty times a second: writer BASE FRAMES. The library copies it into shared memory. */
 #include <slipring/slipring.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Renders straight into shared memory, with rows at multiples of 64 bytes: zero_copy_writer BASE FRAMES. */
 #include <slipring/slipring.h>
 #include <stdio.h>

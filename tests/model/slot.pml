@@ -69,6 +69,12 @@
 #ifndef CRASH_READER
 #define CRASH_READER 0
 #endif
+#ifdef MUT_FEW_PASSES /* fewer passes behind the first than readers: each can spoil one */
+#undef HIST
+#undef PASSES
+#define HIST SLOTS
+#define PASSES (READERS - 1)
+#endif
 #ifdef MUT_ONE_PASS /* a single pass, oldest first: a reader that goes from old to new can be ahead of it all the time */
 #undef HIST
 #undef PASSES
