@@ -67,6 +67,15 @@ static int follow(struct slip__reading *c, bool drained)
 {
 	const struct slip__segment *here = slip__seat_segment(c->seat);
 	struct slip__identity identity = here->identity;
+	char object[SLIP_OBJECT_MAX];
+	slip__object_name(&c->common.name, SLIP__OBJECT_CONTROL, 0, object);
+	/* Closed or retired, but its name still leads here. A second place in the same table may not be had. */
+	if (slip__os_leads_to(object, identity)) {
+		if (!drained || slip__liveness_writer_alive(here))
+			return 0; /* a moment later it will lead elsewhere */
+		c->closed = true; /* the writer died while it closed the channel */
+		return absent(c);
+	}
 	struct slip__seat *seat = slip__seat_take(&c->common.name, c->options.observer != 0, c->options.prefault != 0);
 	if (seat == NULL) {
 		if (!drained)

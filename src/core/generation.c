@@ -211,24 +211,32 @@ static int remove_unusable(const slip_channel_name *name)
 	return done == 0 || errno == ENOENT ? 0 : -1;
 }
 
+/* Lets go of a dead writer's segment, which is removed unless another writer may do better with it. NULL. */
+static void *leave_it(struct slip__segment *segment, void *anchor, bool remove)
+{
+	int err = errno;
+	if (remove)
+		slip__segment_unlink(segment);
+	slip__os_anchor_drop(anchor);
+	slip__segment_close(segment);
+	errno = remove ? EAGAIN : err;
+	return NULL;
+}
+
 /* What a dead writer left becomes ours. NULL with EAGAIN: it was of no use and is gone, look again. */
 static struct slip__generation *take_over(struct slip__segment *segment, void *anchor, const slip_writer_options *options,
 					  uint64_t capacity)
 {
 	struct slip__place newest = {0, 0};
-	bool usable = a32_load_acquire(&segment->header->state) == 0 && /* @STATE */
-		      slip__slot_recover(&segment->ring, segment->geometry.first_seq, &newest) &&
-		      slip__segment_map_payload(segment, SLIP__READ_WRITE) == 0;
-	struct slip__generation *g = usable ? wrap(segment, anchor, newest.seq + 1) : NULL;
-	if (g == NULL) {
-		int err = usable ? errno : EAGAIN;
-		if (!usable)
-			slip__segment_unlink(segment);
-		slip__os_anchor_drop(anchor);
-		slip__segment_close(segment);
-		errno = err;
-		return NULL;
-	}
+	if (a32_load_acquire(&segment->header->state) != 0 || /* @STATE */
+	    !slip__slot_recover(&segment->ring, segment->geometry.first_seq, &newest))
+		return leave_it(segment, anchor, true);
+	if (slip__segment_map_payload(segment, SLIP__READ_WRITE) != 0)
+		/* Gone or another's: of no use to anybody. Anything else, such as a lack of memory, is ours alone. */
+		return leave_it(segment, anchor, errno == ENOENT || errno == EBADMSG || errno == EPERM || errno == ELOOP);
+	struct slip__generation *g = wrap(segment, anchor, newest.seq + 1);
+	if (g == NULL)
+		return leave_it(segment, anchor, false);
 	(void)slip__liveness_reclaim(&g->segment, slip__liveness_marked(&g->segment));
 	a64_store_relaxed(&g->segment.header->published, 0);
 	a64_store_relaxed(&g->segment.header->refused, 0);

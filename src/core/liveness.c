@@ -78,6 +78,12 @@ void *slip__liveness_take_reader(const struct slip__segment *segment, uint32_t *
 	if (anchor == NULL) {
 		if (errno != EUSERS)
 			return NULL;
+		char object[SLIP_OBJECT_MAX];
+		slip__object_name(&segment->name, SLIP__OBJECT_CONTROL, 0, object);
+		if (!slip__os_leads_to(object, segment->identity)) {
+			errno = ENOENT;
+			return NULL;
+		}
 		return slip__fail_null(EUSERS,
 				       "%s/%s has its %u readers attached; open the writer with a larger max_readers, "
 				       "or observe",

@@ -144,6 +144,8 @@ static struct table *make_table(uint64_t process)
 	struct cds_lfht *entries = cds_lfht_new_flavor(TABLE_SIZE, TABLE_SIZE, TABLE_SIZE, 0, &urcu_bp_flavor, NULL);
 	if (table == NULL || entries == NULL) {
 		free(table);
+		if (entries != NULL)
+			(void)cds_lfht_destroy(entries, NULL);
 		return slip__fail_null(ENOMEM, "no memory for the table of attachments");
 	}
 	*table = (struct table){.process = process, .entries = entries};

@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 static slip_channel_name name;
@@ -74,6 +75,57 @@ Test(generation, a_takeover_wakes_those_whom_a_writer_that_died_before_its_wake_
 	slip__segment_close(&s);
 	slip_writer_close(heir);
 }
+
+#ifndef __SANITIZE_ADDRESS__
+/* The address space that this process uses now, and so much more. */
+static void limit_memory(size_t more)
+{
+	unsigned long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "r");
+	cr_assert(file != NULL && fscanf(file, "%lu", &pages) == 1);
+	fclose(file);
+	struct rlimit limit = {.rlim_cur = pages * 4096 + more, .rlim_max = RLIM_INFINITY};
+	cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+Test(generation, a_takeover_that_lacks_memory_leaves_the_channel_to_the_next)
+{
+	const int64_t size = 64 << 20;
+	uint64_t epoch = 0;
+	pid_t child = fork();
+	if (child == 0) {
+		slip_writer *w = slip_writer_open(name.base, NULL);
+		slip_array a = bytes_array(NULL, size);
+		slip_frame *loan = slip_loan(w, "a", &a);
+		raise(loan != NULL && slip_publish(loan) == 0 ? SIGKILL : SIGTERM);
+	}
+	int status;
+	waitpid(child, &status, 0);
+	cr_assert_eq(WTERMSIG(status), SIGKILL);
+	child = fork();
+	if (child == 0) {
+		limit_memory(16 << 20);
+		slip_writer *w = slip_writer_open(name.base, NULL);
+		slip_array a = bytes_array("x", 1);
+		int err = 0;
+		while (slip_channel_create(w, "a", &a) != 0 && (err = errno) == EBUSY)
+			;
+		_exit(err == ENOMEM ? 0 : 1);
+	}
+	waitpid(child, &status, 0);
+	cr_assert_eq(status, 0);
+	slip_channel_info *info = slip_channel_inspect(name.base, "a");
+	cr_assert_not_null(info, "the channel is gone");
+	epoch = info->epoch;
+	slip_channel_info_free(info);
+	slip_writer *heir = take_over();
+	slip_writer_stats stats = {.struct_size = sizeof(stats)};
+	cr_assert_eq(slip_writer_get_stats(heir, "a", &stats), 0);
+	cr_assert_eq(stats.epoch, epoch);
+	cr_assert_eq(stats.last_seq, 1);
+	slip_writer_close(heir);
+}
+#endif
 
 Test(generation, what_a_dead_writer_left_beside_its_ring_is_swept)
 {

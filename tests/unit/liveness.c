@@ -53,6 +53,23 @@ Test(liveness, reader_places_run_out_with_EUSERS_and_come_back)
 	slip__segment_close(&s);
 }
 
+Test(liveness, a_full_table_of_a_ring_that_is_gone_is_ENOENT)
+{
+	struct slip__segment s;
+	uint32_t readers[3];
+	void *anchors[2];
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, &s), 0);
+	for (int i = 0; i < 2; i++)
+		anchors[i] = slip__liveness_take_reader(&s, &readers[i]);
+	slip_writer_close(writer);
+	writer = NULL;
+	cr_assert_null(slip__liveness_take_reader(&s, &readers[2]));
+	cr_assert_eq(errno, ENOENT);
+	for (int i = 0; i < 2; i++)
+		slip__liveness_drop_reader(&s, readers[i], anchors[i]);
+	slip__segment_close(&s);
+}
+
 Test(liveness, a_dead_readers_marks_are_reclaimed_and_a_live_ones_are_not)
 {
 	struct slip__segment s;

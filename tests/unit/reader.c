@@ -1,3 +1,4 @@
+#include "segment.h"
 #include "support.h"
 
 #include <criterion/criterion.h>
@@ -207,6 +208,50 @@ Test(reader, drains_what_was_published_before_a_close_then_EPIPE_then_the_next_e
 	expect_next(1, 0);
 	cr_assert_eq(slip_reader_get_stats(r, "a", &stats), 0);
 	cr_assert_neq(stats.epoch, epoch);
+}
+
+Test(reader, a_close_under_way_is_not_a_full_table)
+{
+	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
+	options.max_readers = 1;
+	slip_writer_close(w);
+	w = slip_writer_open(base, &options);
+	put(1);
+	expect_next(1, 0);
+	/* A close marks the ring before it takes the names away; this is the moment between. */
+	slip_channel_name name;
+	struct slip__segment s;
+	cr_assert_eq(slip__name_make(base, "a", &name), 0);
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_HEIR, &s), 0);
+	(void)a32_or_release(&s.header->state, SLIP__STATE_CLOSED);
+	expect_nothing(ETIMEDOUT);
+	slip__segment_close(&s);
+	slip_writer_close(w);
+	expect_nothing(EPIPE);
+	w = NULL;
+}
+
+Test(reader, a_writer_that_died_while_closing_has_closed)
+{
+	pid_t child = fork();
+	if (child == 0) {
+		slip_writer *mine = open_writer(6);
+		uint64_t one = 1;
+		slip_array a = bytes_array(&one, sizeof(one));
+		(void)slip_set_array(mine, "a", &a);
+		raise(SIGKILL);
+	}
+	waitpid(child, NULL, 0);
+	slip_channel_name name;
+	struct slip__segment s;
+	cr_assert_eq(slip__name_make(base, "a", &name), 0);
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_HEIR, &s), 0);
+	(void)a32_or_release(&s.header->state, SLIP__STATE_CLOSED);
+	slip__segment_close(&s);
+	expect_next(1, 0);
+	expect_nothing(EPIPE);
+	put(1);
+	expect_next(1, 0);
 }
 
 Test(reader, latest_follows_a_close_and_a_restart)
