@@ -41,7 +41,7 @@ struct tally {
 };
 
 /* All of a run. */
-struct session {
+struct receiving {
 	struct sub *sub;
 	slip_reader *reader;
 	struct output output;
@@ -127,7 +127,7 @@ static int64_t now(void)
 	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-static void report(struct session *s, bool last)
+static void report(struct receiving *s, bool last)
 {
 	const struct tally *t = &s->tally;
 	const struct histogram *h = last ? &s->all : &s->recent;
@@ -159,7 +159,7 @@ static void report(struct session *s, bool last)
 	memset(&s->recent, 0, sizeof(s->recent));
 }
 
-static void verify(struct session *s, const slip_frame *frame)
+static void verify(struct receiving *s, const slip_frame *frame)
 {
 	uint64_t expected;
 	if (!metadata_checksum(frame, &expected)) {
@@ -173,7 +173,7 @@ static void verify(struct session *s, const slip_frame *frame)
 }
 
 /* Everything that is done with a frame. false: enough. */
-static bool use(struct session *s, const slip_frame *frame)
+static bool use(struct receiving *s, const slip_frame *frame)
 {
 	struct tally *t = &s->tally;
 	int64_t age = frame->publish_ns != 0 ? now() - frame->publish_ns : 0;
@@ -205,7 +205,7 @@ static bool use(struct session *s, const slip_frame *frame)
 	return wrote == WROTE && (s->sub->count == 0 || t->got < s->sub->count);
 }
 
-static slip_frame *receive(struct session *s, int64_t timeout_ns)
+static slip_frame *receive(struct receiving *s, int64_t timeout_ns)
 {
 	const char *channel = s->sub->target.channel;
 	if (s->sub->in_order)
@@ -218,7 +218,7 @@ static slip_frame *receive(struct session *s, int64_t timeout_ns)
 enum outcome { GO_ON, END, FAIL };
 
 /* What a failure to receive means. quiet_since: when the last frame came. */
-static enum outcome judge(struct session *s, int64_t quiet_since)
+static enum outcome judge(struct receiving *s, int64_t quiet_since)
 {
 	const struct target *target = &s->sub->target;
 	switch (errno) {
@@ -245,7 +245,7 @@ static enum outcome judge(struct session *s, int64_t quiet_since)
 	}
 }
 
-static int run(struct session *s)
+static int run(struct receiving *s)
 {
 	int64_t slice = s->sub->stats_s > 0 && s->sub->stats_s < 0.2 ? (int64_t)(s->sub->stats_s * NS_PER_S) : 200000000;
 	int64_t quiet_since = now();
@@ -293,7 +293,7 @@ int cmd_sub(int argc, char **argv)
 	if (!parse_target("sub", argv[optind], "image", &sub.target))
 		return EXIT_USAGE;
 	catch_signals();
-	struct session *s = calloc(1, sizeof(*s));
+	struct receiving *s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return say_error("no memory");
 	s->sub = &sub;
