@@ -95,7 +95,8 @@ SLIP_API void slip_writer_close(slip_writer *writer);
 /*
  * Makes a channel ready ahead of its first frame, with slots that hold what (its data is ignored), or takes it over from
  * a dead writer. Optional: the first slip_set_* or slip_loan does it too.
- * Fails with EINVAL, EOVERFLOW, ENAMETOOLONG; EBUSY while another writer lives; ENOSPC (nothing is left behind); EPERM, ELOOP
+ * Fails with EINVAL, EOVERFLOW, ENAMETOOLONG; EBUSY while another writer lives (tried for 10 ms, in which the kernel lets go of one that
+ * was just killed); ENOSPC (nothing is left behind); EPERM, ELOOP
  * where something else stands under the name.
  */
 SLIP_API int slip_channel_create(slip_writer *writer, const char *channel, const slip_array *what);

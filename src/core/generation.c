@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPEN_ROUNDS = 1000 };
+enum {
+	OPEN_ROUNDS = 1000,
+	BUSY_ROUNDS = 10, /* the kernel lets go of a killed writer's lock a few milliseconds after its death */
+	BUSY_NS = 1000000
+};
 
 static void bump(struct slip__generation *g)
 {
@@ -291,10 +295,15 @@ static struct slip__generation *look(const slip_channel_name *name, const slip_w
 
 struct slip__generation *slip__generation_open(const slip_channel_name *name, const slip_writer_options *options, uint64_t capacity)
 {
-	struct slip__generation *g = NULL;
-	errno = EAGAIN;
-	for (int round = 0; g == NULL && errno == EAGAIN && round < OPEN_ROUNDS; round++)
+	struct slip__generation *g = look(name, options, capacity);
+	int busy_rounds = 0;
+	for (int round = 0; g == NULL && round < OPEN_ROUNDS; round++) {
+		if (errno == EBUSY && busy_rounds++ < BUSY_ROUNDS)
+			slip__os_sleep(BUSY_NS);
+		else if (errno != EAGAIN)
+			return NULL;
 		g = look(name, options, capacity);
+	}
 	if (g == NULL && errno == EAGAIN)
 		return slip__fail_null(EBUSY, "%s/%s changes hands faster than it can be opened", name->base, name->channel);
 	if (g != NULL)
