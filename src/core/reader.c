@@ -13,7 +13,7 @@
 
 enum {
 	ABSENT_NS = 5000000,	/* how often it looks for a channel that does not exist: nothing to sleep on there */
-	MAX_REFUSALS = 1 << 20, /* in a row; honest writers never get near it */
+	MAX_REFUSALS = 1 << 16, /* in a row; honest writers never get near it */
 	AGE_SHIFT = 8		/* the first bucket of ages ends at 2 << 8 ns */
 };
 
