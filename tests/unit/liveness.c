@@ -1,7 +1,4 @@
 #include "liveness.h"
-#include "generation.h"
-#include "leftover.h"
-#include "registry.h"
 #include "support.h"
 
 #include <criterion/criterion.h>
@@ -106,61 +103,4 @@ Test(liveness, the_writers_byte_says_that_it_lives)
 	cr_assert_null(slip__liveness_take_writer(&s, SLIP__OBJECT_CONTROL));
 	cr_assert_eq(errno, EAGAIN);
 	slip__segment_close(&s);
-}
-
-Test(liveness, leftovers_are_what_nobody_holds)
-{
-	struct slip__object control = {.channel = name, .kind = SLIP__OBJECT_CONTROL};
-	cr_assert_null(slip__leftover_reason(&control));
-	cr_assert_eq(slip__leftover_remove(&control), -1);
-	cr_assert_eq(errno, EBUSY);
-	struct slip__object stray = {.channel = name, .kind = SLIP__OBJECT_PAYLOAD, .id = 77};
-	char file[SLIP_OBJECT_MAX];
-	slip__object_name(&name, SLIP__OBJECT_PAYLOAD, 77, file);
-	int fd = slip__os_make(4096, 0600);
-	cr_assert_eq(slip__os_link(fd, file), 0);
-	slip__os_close(fd);
-	cr_assert_not_null(slip__leftover_reason(&stray));
-	slip__leftover_sweep(&name);
-	cr_assert_eq(slip__leftover_remove(&stray), -1);
-	cr_assert_eq(errno, ENOENT);
-}
-
-Test(liveness, a_leftover_is_kept_while_a_reader_is_attached)
-{
-	slip_reader *reader = slip_reader_open(name.base, NULL);
-	pid_t child = fork();
-	if (child == 0) {
-		slip_writer *w = slip_writer_open(name.base, NULL);
-		slip_array a = bytes_array("x", 1);
-		(void)slip_set_array(w, "second", &a);
-		raise(SIGKILL);
-	}
-	waitpid(child, NULL, 0);
-	cr_assert_eq(slip_wait_for_array(reader, "second", 1000000000), 0);
-	slip_leftover *leftovers;
-	size_t count;
-	cr_assert_eq(slip_gc_list(name.base, &leftovers, &count), 0);
-	cr_assert_eq(count, 0);
-	free(leftovers);
-	slip_reader_close(reader);
-	cr_assert_eq(slip_gc_list(name.base, &leftovers, &count), 0);
-	cr_assert_eq(count, 1);
-	cr_assert_eq(slip_gc_remove(&leftovers[0]), 0);
-	free(leftovers);
-}
-
-Test(liveness, the_registry_shares_one_mapping)
-{
-	struct slip__attachment *a = slip__registry_attach(&name, SLIP__VIEW_READER);
-	struct slip__attachment *b = slip__registry_attach(&name, SLIP__VIEW_READER);
-	struct slip__attachment *c = slip__registry_attach(&name, SLIP__VIEW_OBSERVER);
-	cr_assert_not_null(a);
-	cr_assert_eq(a, b);
-	cr_assert_neq(a, c);
-	slip__registry_detach(c);
-	slip__registry_detach(b);
-	slip__registry_detach(a);
-	cr_assert_null(slip__registry_attach(&(slip_channel_name){.base = "no", .channel = "such"}, SLIP__VIEW_READER));
-	cr_assert_eq(errno, ENOENT);
 }

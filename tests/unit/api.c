@@ -1,0 +1,133 @@
+#include "channel.h"
+
+TestSuite(api, .init = open_both, .fini = close_both);
+
+Test(api, used_after_fork_is_ECHILD_and_the_parent_is_undisturbed)
+{
+	put(1);
+	slip_frame *f = slip_get_array(r, "a");
+	pid_t child = fork();
+	if (child == 0) {
+		slip_array a = bytes_array("x", 1);
+		int good = slip_get_array(r, "a") == NULL && errno == ECHILD;
+		good = good && slip_release(f) == -1 && errno == ECHILD;
+		good = good && slip_set_array(w, "a", &a) == -1 && errno == ECHILD;
+		slip_reader *own = slip_reader_open(base, NULL);
+		slip_frame *mine = slip_get_array(own, "a");
+		good = good && mine != NULL && content(mine) == 1 && slip_release(mine) == 0;
+		slip_reader_close(own);
+		slip_writer_close(w);
+		slip_reader_close(r);
+		_exit(good ? 0 : 1);
+	}
+	int status;
+	waitpid(child, &status, 0);
+	cr_assert_eq(status, 0);
+	put(2);
+	cr_assert_eq(content(f), 1);
+	cr_assert_eq(slip_release(f), 0);
+	expect_next(2, 0);
+	cr_assert_eq(slip_readers_attached(w, "a"), 1);
+}
+
+Test(api, copy_takes_out_the_elements_without_their_padding)
+{
+	slip_array a = SLIP_ARRAY_INIT;
+	a.dtype = SLIP_U8;
+	a.ndim = 2;
+	a.shape[0] = 3;
+	a.shape[1] = 5;
+	a.strides[0] = 64;
+	a.strides[1] = 1;
+	slip_frame *loan = slip_loan(w, "a", &a);
+	for (int i = 0; i < 15; i++)
+		((char *)loan->data)[i / 5 * 64 + i % 5] = (char)i;
+	cr_assert_eq(slip_publish(loan), 0);
+	slip_frame *f = slip_get_array(r, "a");
+	char out[16] = {0};
+	cr_assert_eq(slip_copy(f, out, 14), -1);
+	cr_assert_eq(errno, EMSGSIZE);
+	cr_assert_eq(slip_copy(f, out, 16), 15);
+	for (int i = 0; i < 15; i++)
+		cr_assert_eq(out[i], i);
+	cr_assert_eq(slip_publish(f), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_release(f), 0);
+}
+
+Test(api, waits_on_several_channels)
+{
+	slip_wait_item items[3] = {{r, "a", 0}, {r, "b", 0}, {r, "absent", 0}};
+	cr_assert_eq(slip_wait_any(items, 3, 1000000), -1);
+	cr_assert_eq(errno, ETIMEDOUT);
+	put(1);
+	cr_assert_eq(slip_wait_any(items, 3, 1000000000), 1);
+	cr_assert(items[0].ready && !items[1].ready && !items[2].ready);
+	slip_release(slip_get_array(r, "a"));
+	slip_array a = bytes_array("b", 1);
+	cr_assert_eq(slip_set_array(w, "b", &a), 0);
+	cr_assert_eq(slip_wait_any(items, 2, SLIP_FOREVER), 1);
+	cr_assert(!items[0].ready && items[1].ready);
+	cr_assert_eq(slip_wait_any(items, 0, 0), -1);
+	cr_assert_eq(errno, EINVAL);
+}
+
+Test(api, queries_take_no_lease)
+{
+	uint16_t pixels[6] = {0};
+	slip_array a = SLIP_ARRAY_INIT;
+	a.data = pixels;
+	a.dtype = SLIP_U16;
+	a.ndim = 2;
+	a.shape[0] = 2;
+	a.shape[1] = 3;
+	cr_assert_eq(slip_set_depth(w, &a), 0);
+	int64_t shape[SLIP_MAX_DIMS];
+	slip_dtype dtype;
+	cr_assert_eq(slip_get_shape(r, "depth", shape), 2);
+	cr_assert_eq(shape[0], 2);
+	cr_assert_eq(shape[1], 3);
+	cr_assert_eq(slip_get_ndim(r, "depth"), 2);
+	cr_assert_eq(slip_get_dtype(r, "depth", &dtype), 0);
+	cr_assert_eq(dtype.bits, 16);
+	cr_assert_eq(slip_get_ndim(r, "nothing"), -1);
+	cr_assert_eq(errno, ENOENT);
+	slip_reader_stats stats = {.struct_size = sizeof(stats)};
+	cr_assert_eq(slip_reader_get_stats(r, "depth", &stats), 0);
+	cr_assert_eq(stats.got, 0);
+}
+
+Test(api, says_its_versions)
+{
+	cr_assert_str_eq(slip_version(), SLIPRING_VERSION);
+	cr_assert_eq(slip_layout_version(), 1);
+}
+
+Test(api, null_and_options_of_another_version_are_refused)
+{
+	slip_reader_options o = SLIP_READER_OPTIONS_INIT;
+	o.struct_size = 4000;
+	cr_assert_null(slip_reader_open(base, &o));
+	cr_assert_eq(errno, EINVAL);
+	o.struct_size = sizeof(size_t); /* an older version, that had nothing else */
+	slip_reader *older = slip_reader_open(base, &o);
+	cr_assert_not_null(older);
+	slip_reader_close(older);
+	o = (slip_reader_options)SLIP_READER_OPTIONS_INIT;
+	o.spin_ns = -1;
+	cr_assert_null(slip_reader_open(base, &o));
+	o = (slip_reader_options)SLIP_READER_OPTIONS_INIT;
+	o.mode = SLIP_MODE_SEMAPHORE;
+	cr_assert_null(slip_reader_open(base, &o));
+	cr_assert_eq(errno, ENOTSUP);
+	cr_assert_null(slip_get_array(NULL, "a"));
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_null(slip_get_array(r, NULL));
+	cr_assert_eq(slip_release(NULL), -1);
+	cr_assert_eq(slip_copy(NULL, NULL, 0), -1);
+	slip_reader_stats stats = {.struct_size = 1};
+	cr_assert_eq(slip_reader_get_stats(r, "a", &stats), -1);
+	cr_assert_eq(errno, EINVAL);
+	slip_writer_close(NULL);
+	slip_reader_close(NULL);
+}
