@@ -167,6 +167,7 @@ def main(slipring, video, picture):
 
 def judge(writer, readers, lost, rate, frames, done, picture):
     problems = []
+    slow = []
     w = writer.summary or {}
     torn = sum(r.last.get("torn", 0) for r in readers.values()) + sum(r.get("torn", 0) for r in lost.values())
     unverified = sum(r.last.get("unverified", 0) for r in readers.values())
@@ -174,7 +175,7 @@ def judge(writer, readers, lost, rate, frames, done, picture):
     if w.get("published") != frames or w.get("dropped") != 0:
         problems.append(f"the writer published {w.get('published', 0)} of {frames} frames and dropped {w.get('dropped', '?')}")
     if w.get("fps", 0) < 0.97 * rate:
-        problems.append(f"the writer's rate was {w.get('fps', 0):.1f} of {rate:.1f} frames a second")
+        slow.append(f"the writer's rate was {w.get('fps', 0):.1f} of {rate:.1f} frames a second")
     if torn:
         problems.append(f"{torn} frames were torn")
     if unverified:
@@ -190,13 +191,13 @@ def judge(writer, readers, lost, rate, frames, done, picture):
     if not os.path.exists(picture):
         problems.append(f"there is no {picture}")
     print()
-    for problem in problems:
+    for problem in problems + slow:
         print(f"PROBLEM: {problem}")
-    if not problems:
+    if not problems and not slow:
         print(f"Good: {frames} frames at {w['fps']:.1f} a second; {verified} received and checked, none torn; the writer never waited, its "
               f"longest call took {human(w['longest_call_ns'])}.")
     print(f"What a reader received: {picture}")
-    return 1 if problems else 0
+    return 1 if problems else 3 if slow else 0
 
 
 if __name__ == "__main__":
