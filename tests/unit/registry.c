@@ -1,30 +1,5 @@
 #include "registry.h"
-
-#include "support.h"
-
-#include <criterion/criterion.h>
-#include <signal.h>
-#include <sys/wait.h>
-
-static slip_writer *writer;
-static slip_channel_name name;
-
-static void open_channel(void)
-{
-	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
-	options.max_readers = 2;
-	options.slots = 4;
-	cr_assert_eq(slip__name_make(own_base("liveness"), "image", &name), 0);
-	writer = slip_writer_open(name.base, &options);
-	slip_array a = bytes_array("x", 1);
-	cr_assert_eq(slip_set_array(writer, "image", &a), 0, "%s", slip_error_detail());
-}
-
-static void close_channel(void)
-{
-	slip_writer_close(writer);
-	cr_assert_eq(objects_with(name.base), 0);
-}
+#include "small_channel.h"
 
 /* The newest frame's first byte, by an attachment's mapping. */
 static char newest_byte(const struct slip__attachment *attachment)
