@@ -11,7 +11,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	int wanted = atoi(argv[3]);
-	slip_wait_item items[2] = {{slip_reader_open(argv[1], NULL), "image", 0}, {slip_reader_open(argv[2], NULL), "image", 0}};
+	slip_wait_item items[2] = {{.reader = slip_reader_open(argv[1], NULL), .channel = "image"},
+				   {.reader = slip_reader_open(argv[2], NULL), .channel = "image"}};
 	int got[2] = {0, 0};
 	if (items[0].reader == NULL || items[1].reader == NULL) {
 		fprintf(stderr, "cannot open a reader: %s\n", slip_error_detail());

@@ -97,8 +97,11 @@ typedef struct slip_channel_info {
 	slip_slot_info *slot_info;
 } slip_channel_info;
 
-/* Fails with ENOENT, EACCES, EBADMSG, EPROTONOSUPPORT, ENOMEM, EINVAL. */
-SLIP_API slip_channel_info *slip_channel_inspect(const char *base, const char *channel);
+/*
+ * mode says which, where a channel exists in both; SLIP_MODE_DEFAULT takes what is there, lock-free first. Fails with ENOENT, EACCES, EBADMSG,
+ * EPROTONOSUPPORT, ENOMEM, EINVAL.
+ */
+SLIP_API slip_channel_info *slip_channel_inspect(const char *base, const char *channel, slip_mode mode);
 SLIP_API void slip_channel_info_free(slip_channel_info *info);
 
 /* Something that a dead process left in shared memory. */

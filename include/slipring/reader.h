@@ -39,6 +39,8 @@ typedef struct slip_reader_options {
 	uint8_t no_stamps;
 	/* 1: touch every page when attaching, so that no frame meets a page fault. */
 	uint8_t prefault;
+	/* Semaphore mode: how long a get waits for the lock before it fails with EAGAIN; 0 tries once. */
+	int64_t lock_timeout_ns;
 } slip_reader_options;
 
 #ifdef __cplusplus
@@ -99,12 +101,22 @@ SLIP_API int slip_wait_for_array(slip_reader *reader, const char *channel, int64
 /* Waits until there is a frame newer than the last one that this handle had. Fails as slip_next does. */
 SLIP_API int slip_wait(slip_reader *reader, const char *channel, int64_t timeout_ns);
 
-/* One of several channels to wait for. */
+/*
+ * Ends waits from outside: slip_waker_wake makes one slip_wait_any that has the waker among its items return, now or, if none is on
+ * its way, at its next call. Within one process; slip_waker_wake may be called by any thread, at any time until slip_waker_close.
+ */
+typedef struct slip_waker slip_waker;
+SLIP_API slip_waker *slip_waker_open(void); /* NULL: ENOMEM */
+SLIP_API void slip_waker_wake(slip_waker *waker);
+SLIP_API void slip_waker_close(slip_waker *waker);
+
+/* One of several things to wait for: a reader's channel, or a waker (reader and channel are then NULL). */
 typedef struct slip_wait_item {
 	slip_reader *reader;
 	const char *channel;
-	/* Out: 1 where slip_wait would return 0 at once. */
+	/* Out: 1 where slip_wait would return 0 at once, or where the waker was woken. */
 	int ready;
+	slip_waker *waker;
 } slip_wait_item;
 
 /*
@@ -131,6 +143,8 @@ typedef struct slip_reader_stats {
 	uint64_t generations; /* rings attached to: 1, and 1 more for each growth, restart or takeover followed to a new ring */
 	uint64_t epoch;
 	uint32_t leases; /* held now */
+	uint32_t reserved;
+	uint64_t contended; /* gets that failed because the lock was taken (semaphore mode) */
 } slip_reader_stats;
 
 SLIP_API int slip_reader_get_stats(slip_reader *reader, const char *channel, slip_reader_stats *stats);

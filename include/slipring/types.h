@@ -46,6 +46,9 @@ enum {
 /* Time limits are nanoseconds: 0 tries once, SLIP_FOREVER waits without one. */
 #define SLIP_FOREVER ((int64_t)-1)
 
+/* A capture_realtime_ns that reads 0: simulated time may begin there, while a plain 0 asks for the present. */
+#define SLIP_TIME_ZERO INT64_MIN
+
 /* Type codes of DLPack (dlpack.h, DLDataTypeCode): the numbers are that standard's. */
 enum { SLIP_INT = 0, SLIP_UINT = 1, SLIP_FLOAT = 2, SLIP_BFLOAT = 4, SLIP_COMPLEX = 5, SLIP_BOOL = 6 };
 
@@ -119,9 +122,9 @@ typedef struct slip_array {
 	/* Bytes of your own that travel with the frame, at most SLIP_METADATA_MAX. */
 	const void *metadata;
 	size_t metadata_size;
-	/* When the data was captured: CLOCK_MONOTONIC ns; 0 means now. */
+	/* When the data was captured: CLOCK_MONOTONIC ns; 0 means: derived from capture_realtime_ns, or now where that is 0 too. */
 	int64_t capture_ns;
-	/* The same by CLOCK_REALTIME; 0 means: derived from capture_ns. */
+	/* The same by CLOCK_REALTIME; 0 means: derived from capture_ns. SLIP_TIME_ZERO is the stamp 0 itself. */
 	int64_t capture_realtime_ns;
 } slip_array;
 
@@ -134,12 +137,16 @@ typedef struct slip_array {
 	}
 #endif
 
+/* Flags of a frame. */
+enum { SLIP_FRAME_PRIVATE = 1 };
+
 /*
  * A frame: a loan that a writer fills, or a lease that a reader holds. Only the library makes and frees one; read the
  * fields, don't write them. Later versions add fields at the end.
  *
  * data is in shared memory: writable for a loan; for a lease it is mapped read-only, and a store through it ends the
- * process with SIGSEGV. It stays valid and unchanged until slip_publish, slip_discard or slip_release.
+ * process with SIGSEGV. It stays valid and unchanged until slip_publish, slip_discard or slip_release. Frames with
+ * SLIP_FRAME_PRIVATE are this process's own copies, and writable: observers and semaphore mode give such.
  */
 typedef struct slip_frame {
 	void *data;
@@ -165,6 +172,8 @@ typedef struct slip_frame {
 	size_t metadata_size;
 	char encoding[SLIP_ENCODING_MAX];
 	char frame_id[SLIP_FRAME_ID_MAX];
+	/* SLIP_FRAME_PRIVATE, or 0. */
+	uint32_t flags;
 } slip_frame;
 
 /*

@@ -26,7 +26,11 @@ typedef enum slip_mode {
 	SLIP_MODE_DEFAULT = 0,
 	/* The ring of slots: the writer never waits, readers hold frames without copying. */
 	SLIP_MODE_LOCK_FREE = 1,
-	/* The semaphore wire format of PosixIPC Image Transport. Not in this version: ENOTSUP. */
+	/*
+	 * The wire format and the lock of PosixIPC Image Transport (docs/semaphore-mode.md): one place per channel, copied in and out
+	 * under a semaphore. The shape and dtype of a channel's first frame are its only ones; uint8, int8, uint16, int16, int32, float32,
+	 * float64 and bool, up to 5 dimensions. What it cannot do fails with ENOTSUP.
+	 */
 	SLIP_MODE_SEMAPHORE = 2
 } slip_mode;
 
@@ -67,6 +71,8 @@ typedef struct slip_writer_options {
 	uint8_t lock_memory;
 	/* 1: don't read the clock at publish: publish_ns and unset capture stamps are 0. */
 	uint8_t no_stamps;
+	/* Semaphore mode: how long a slip_set_* or slip_publish waits for the lock before it fails with EAGAIN; 0 means 1 s. */
+	int64_t lock_timeout_ns;
 } slip_writer_options;
 
 #ifdef __cplusplus

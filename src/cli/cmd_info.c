@@ -156,7 +156,7 @@ int cmd_info(int argc, char **argv)
 		return say_usage("info", "one BASE or BASE/CHANNEL is expected");
 	if (!parse_target("info", argv[optind], "image", &target))
 		return EXIT_USAGE;
-	slip_channel_info *info = slip_channel_inspect(target.base, target.channel);
+	slip_channel_info *info = slip_channel_inspect(target.base, target.channel, SLIP_MODE_DEFAULT);
 	if (info == NULL)
 		return say_error("%s (slipring ls shows what exists)", slip_error_detail());
 	if (json)

@@ -87,7 +87,7 @@ int cmd_ls(int argc, char **argv)
 	for (size_t i = 0; i < count; i++) {
 		char name[2 * SLIP_NAME_MAX];
 		(void)snprintf(name, sizeof(name), "%s/%s", names[i].base, names[i].channel);
-		slip_channel_info *info = slip_channel_inspect(names[i].base, names[i].channel);
+		slip_channel_info *info = slip_channel_inspect(names[i].base, names[i].channel, names[i].mode);
 		if (info == NULL && !json)
 			printf("%-28s %s%s%s\n", name, faint(stdout), slip_error_detail(), plain(stdout));
 		else if (info != NULL && json)

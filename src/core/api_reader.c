@@ -122,6 +122,26 @@ int slip_wait(slip_reader *reader, const char *channel, int64_t timeout_ns)
 
 /* ---- several at once ---- */
 
+struct slip_waker {
+	slip__a32 alarm;
+};
+
+slip_waker *slip_waker_open(void)
+{
+	slip_waker *waker = calloc(1, sizeof(*waker));
+	return waker != NULL ? waker : slip__fail_null(ENOMEM, "no memory for a waker");
+}
+
+void slip_waker_wake(slip_waker *waker)
+{
+	slip__wait_alarm(&waker->alarm);
+}
+
+void slip_waker_close(slip_waker *waker)
+{
+	free(waker);
+}
+
 struct round {
 	struct slip__watch watches[SLIP__FUTEX_MANY];
 	size_t watched;
@@ -136,6 +156,15 @@ static int look_at_all(slip_wait_item *items, size_t count, struct round *round)
 	round->ready = 0;
 	round->some_absent = false;
 	for (size_t i = 0; i < count; i++) {
+		if (items[i].waker != NULL) {
+			struct slip__watch alarm = {.alarm = &items[i].waker->alarm};
+			items[i].ready = slip__wait_ready(&alarm);
+			if (items[i].ready)
+				a32_store_relaxed(alarm.alarm, 0);
+			round->ready += items[i].ready;
+			round->watches[round->watched++] = alarm;
+			continue;
+		}
 		struct slip__reader_channel *c = slip__reader_find(items[i].reader, items[i].channel);
 		if (c == NULL)
 			return -1;
@@ -159,7 +188,7 @@ int slip_wait_any(slip_wait_item *items, size_t count, int64_t timeout_ns)
 	int64_t deadline = slip__wait_deadline(now, timeout_ns);
 	int64_t spin_until = 0;
 	for (size_t i = 0; i < count; i++)
-		if (items[i].reader->options.spin_ns > 0 && now + items[i].reader->options.spin_ns > spin_until)
+		if (items[i].reader != NULL && items[i].reader->options.spin_ns > 0 && now + items[i].reader->options.spin_ns > spin_until)
 			spin_until = now + items[i].reader->options.spin_ns;
 	while (round.ready == 0) {
 		int64_t look_at = slip__os_now() + (round.some_absent ? ABSENT_NS : LOOK_NS);

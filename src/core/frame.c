@@ -49,6 +49,7 @@ void slip__frame_describe(const struct slip__array *array, struct slip__slot *sl
 	view->metadata = array->metadata_size > 0 ? slot->metadata : NULL;
 	view->metadata_size = array->metadata_size;
 	memcpy(view->encoding, array->encoding, sizeof(view->encoding));
+	view->flags = 0;
 	view->frame_id[0] = '\0';
 	if (has_id)
 		memcpy(view->frame_id, array->frame_id, sizeof(view->frame_id));
@@ -110,5 +111,6 @@ int slip__frame_read(const struct slip__slot *slot, uint64_t capacity, slip_fram
 	}
 	view->metadata = hot.metadata_bytes > 0 ? slot->metadata : NULL;
 	view->metadata_size = hot.metadata_bytes;
+	view->flags = 0;
 	return 0;
 }

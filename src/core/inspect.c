@@ -235,8 +235,9 @@ static int fill(const struct slip__segment *s, slip_channel_info *info)
 	return 0;
 }
 
-slip_channel_info *slip_channel_inspect(const char *base, const char *channel)
+slip_channel_info *slip_channel_inspect(const char *base, const char *channel, slip_mode mode)
 {
+	(void)mode;
 	slip_channel_name name;
 	struct slip__segment segment;
 	if (slip__name_make(base, channel, &name) != 0)

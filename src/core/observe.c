@@ -76,6 +76,7 @@ int slip__observe_copy(const struct slip__segment *segment, const struct slip__p
 	copied->frame.view = view;
 	identify(segment, place, &copied->frame.view);
 	copied->frame.view.data = copied->bytes;
+	copied->frame.view.flags = SLIP_FRAME_PRIVATE;
 	copied->frame.view.metadata = view.metadata_size > 0 ? copied->description.metadata : NULL;
 	copied->frame.ops = &copied_ops;
 	copied->frame.process = slip__os_process_token();

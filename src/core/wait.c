@@ -8,9 +8,17 @@
 
 enum { POLL_NS = 1000000, SPIN_CHECKS = 32 };
 
+void slip__wait_alarm(slip__a32 *alarm)
+{
+	a32_store_release(alarm, 1); /* @ALARM */
+	slip__os_futex_wake_all(alarm);
+}
+
 bool slip__wait_ready(const struct slip__watch *watch)
 {
 	struct slip__place place;
+	if (watch->alarm != NULL)
+		return a32_load_acquire(watch->alarm) != 0; /* @ALARM: what the waker did before is there */
 	enum slip__found found = slip__slot_latest(watch->ring, &place);
 	if (found == SLIP__BROKEN || (found == SLIP__FOUND && place.seq > watch->after))
 		return true;
@@ -52,6 +60,10 @@ static enum sleep_way prepare(const struct slip__watch *watches, size_t count, s
 	if (count > SLIP__FUTEX_MANY)
 		return SLEEP_POLL;
 	for (size_t i = 0; i < count; i++) {
+		if (watches[i].alarm != NULL) {
+			futexes[i] = (struct slip__futex){.word = watches[i].alarm, .expected = 0};
+			continue;
+		}
 		if (watches[i].silent)
 			return SLEEP_POLL;
 		uint32_t seen = slip__slot_fw(watches[i].ring);

@@ -12,8 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One channel to wait for: ready once its newest frame is past `after`, or its state is not 0. */
+/* One thing to wait for: a channel, ready once its newest frame is past `after` or its state is not 0; or an alarm, ready once it is not 0. */
 struct slip__watch {
+	slip__a32 *alarm; /* NULL: a channel */
 	const struct slip__ring *ring;
 	const slip__a32 *state;
 	uint64_t after;
@@ -25,6 +26,9 @@ enum slip__woken {
 	SLIP__WOKEN_LOOK,  /* look_at has come: see whether the channels' writers live, then wait on */
 	SLIP__WOKEN_FAILED /* errno: ETIMEDOUT, EINTR; without a detail */
 };
+
+/* Sets an alarm off, for whoever waits for it now or next. Any thread of the process. */
+void slip__wait_alarm(slip__a32 *alarm);
 
 bool slip__wait_ready(const struct slip__watch *watch);
 

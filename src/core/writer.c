@@ -9,14 +9,13 @@
 #include "generation.h"
 #include "liveness.h"
 #include "mode.h"
+#include "stamp.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum loan_state { LOAN_FREE, LOAN_OUT, LOAN_KEPT, LOAN_ENDING };
-
-enum { REALTIME_CHECK_NS = 1000000000 };
 
 struct channel;
 
@@ -33,8 +32,7 @@ struct channel {
 	slip_writer_options options;
 	struct slip__generation *generation;
 	slip__a32 users; /* the handle, and every kept frame */
-	int64_t realtime_offset;
-	int64_t realtime_due;
+	struct slip__clocks clocks;
 	uint64_t published;
 	uint64_t refused;
 	uint64_t wakes;
@@ -258,26 +256,14 @@ static int carry_over(struct loan *loan)
 	return 0;
 }
 
-/* CLOCK_REALTIME from CLOCK_MONOTONIC, so that a publish reads one clock. The difference is looked at once a second. */
-static int64_t realtime_of(struct channel *c, int64_t now, int64_t monotonic)
-{
-	if (now >= c->realtime_due) {
-		c->realtime_offset = slip__os_realtime() - now;
-		c->realtime_due = now + REALTIME_CHECK_NS;
-	}
-	return monotonic + c->realtime_offset;
-}
-
 static void stamp(struct channel *c, struct loan *loan, struct slip__slot *slot)
 {
 	slip_frame *view = &loan->frame.view;
-	if (!c->options.no_stamps) {
-		int64_t now = slip__os_now();
-		view->publish_ns = now;
-		if (view->capture_ns == 0)
-			view->capture_ns = now;
-		if (view->capture_realtime_ns == 0)
-			view->capture_realtime_ns = realtime_of(c, now, view->capture_ns);
+	if (c->options.no_stamps) {
+		view->capture_realtime_ns = slip__stamp_plain(view->capture_realtime_ns);
+	} else {
+		view->publish_ns = slip__os_now();
+		slip__stamp_complete(&c->clocks, view->publish_ns, &view->capture_ns, &view->capture_realtime_ns);
 	}
 	slot->publish_ns = view->publish_ns;
 	slot->capture_ns = view->capture_ns;

@@ -29,7 +29,7 @@ static int read_anything(bool observer, bool in_order, const slip__a32 *over)
 static int look_at_it(const slip__a32 *over)
 {
 	while (a32_load_relaxed(over) == 0) {
-		slip_channel_info_free(slip_channel_inspect(base, "a"));
+		slip_channel_info_free(slip_channel_inspect(base, "a", SLIP_MODE_DEFAULT));
 		slip_leftover *leftovers;
 		size_t count;
 		if (slip_gc_list(base, &leftovers, &count) == 0)

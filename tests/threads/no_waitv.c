@@ -56,7 +56,7 @@ int main(void)
 	pthread_barrier_wait(&waiting);
 	CHECK(slip_release(slip_get_array(reader, "one")) == 0);
 	CHECK(slip_release(slip_get_array(reader, "two")) == 0);
-	slip_wait_item items[2] = {{reader, "one", 0}, {reader, "two", 0}};
+	slip_wait_item items[2] = {{.reader = reader, .channel = "one"}, {.reader = reader, .channel = "two"}};
 	CHECK(slip_wait_any(items, 2, 1000000) == -1 && errno == ETIMEDOUT);
 	pthread_barrier_wait(&waiting);
 	CHECK(slip_wait_any(items, 2, SLIP_FOREVER) == 1);

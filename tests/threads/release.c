@@ -63,7 +63,7 @@ int main(void)
 	a32_store_release(&over, 1);
 	for (int i = 0; i < RELEASERS; i++)
 		pthread_join(threads[i], NULL);
-	slip_channel_info *info = slip_channel_inspect(base, "a");
+	slip_channel_info *info = slip_channel_inspect(base, "a", SLIP_MODE_DEFAULT);
 	CHECK(info != NULL);
 	for (size_t i = 0; i < info->slot_count; i++)
 		CHECK(info->slot_info[i].pins == 0);

@@ -57,7 +57,7 @@ Test(api, copy_takes_out_the_elements_without_their_padding)
 
 Test(api, waits_on_several_channels)
 {
-	slip_wait_item items[3] = {{r, "a", 0}, {r, "b", 0}, {r, "absent", 0}};
+	slip_wait_item items[3] = {{.reader = r, .channel = "a"}, {.reader = r, .channel = "b"}, {.reader = r, .channel = "absent"}};
 	cr_assert_eq(slip_wait_any(items, 3, 1000000), -1);
 	cr_assert_eq(errno, ETIMEDOUT);
 	put(1);
@@ -130,4 +130,22 @@ Test(api, null_and_options_of_another_version_are_refused)
 	cr_assert_eq(errno, EINVAL);
 	slip_writer_close(NULL);
 	slip_reader_close(NULL);
+}
+
+Test(api, a_waker_ends_one_wait)
+{
+	slip_waker *waker = slip_waker_open();
+	slip_reader *reader = slip_reader_open(own_base("waker"), NULL);
+	slip_wait_item items[2] = {{.reader = reader, .channel = "a"}, {.waker = waker}};
+	errno = 0;
+	cr_assert_eq(slip_wait_any(items, 2, 0), -1);
+	cr_assert_eq(errno, ETIMEDOUT);
+	slip_waker_wake(waker);
+	slip_waker_wake(waker);
+	cr_assert_eq(slip_wait_any(items, 2, SLIP_FOREVER), 1);
+	cr_assert_eq(items[0].ready, 0);
+	cr_assert_eq(items[1].ready, 1);
+	cr_assert_eq(slip_wait_any(items, 2, 0), -1, "it was used up");
+	slip_reader_close(reader);
+	slip_waker_close(waker);
 }

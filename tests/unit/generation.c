@@ -114,7 +114,7 @@ Test(generation, a_takeover_that_lacks_memory_leaves_the_channel_to_the_next)
 	}
 	waitpid(child, &status, 0);
 	cr_assert_eq(status, 0);
-	slip_channel_info *info = slip_channel_inspect(name.base, "a");
+	slip_channel_info *info = slip_channel_inspect(name.base, "a", SLIP_MODE_DEFAULT);
 	cr_assert_not_null(info, "the channel is gone");
 	epoch = info->epoch;
 	slip_channel_info_free(info);

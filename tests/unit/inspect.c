@@ -24,9 +24,9 @@ Test(inspect, lists_the_channels_of_a_base_in_order)
 
 Test(inspect, says_what_is_wrong_with_a_name)
 {
-	cr_assert_null(slip_channel_inspect("no-such-base", "image"));
+	cr_assert_null(slip_channel_inspect("no-such-base", "image", SLIP_MODE_DEFAULT));
 	cr_assert_eq(errno, ENOENT);
-	cr_assert_null(slip_channel_inspect("a/b", "image"));
+	cr_assert_null(slip_channel_inspect("a/b", "image", SLIP_MODE_DEFAULT));
 	cr_assert_eq(errno, EINVAL);
 	slip_leftover bad = {.object = "../../etc/passwd"};
 	cr_assert_eq(slip_gc_remove(&bad), -1);
@@ -42,7 +42,7 @@ Test(inspect, shows_slots_loans_and_own_leases)
 	slip_frame *kept = slip_loan(w, "c", &a);
 	cr_assert_eq(slip_publish_keep(kept), 0);
 	slip_frame *loan = slip_loan(w, "c", &a);
-	slip_channel_info *info = slip_channel_inspect(base, "c");
+	slip_channel_info *info = slip_channel_inspect(base, "c", SLIP_MODE_DEFAULT);
 	cr_assert_not_null(info);
 	uint64_t own = 0;
 	uint64_t filling = 0;

@@ -60,7 +60,7 @@ Test(reader, counters_are_seen_from_outside)
 	for (uint64_t i = 2; i <= 30; i++)
 		put(i);
 	slip_frame *f = slip_get_array(r, "a");
-	slip_channel_info *info = slip_channel_inspect(base, "a");
+	slip_channel_info *info = slip_channel_inspect(base, "a", SLIP_MODE_DEFAULT);
 	cr_assert_not_null(info, "%s", slip_error_detail());
 	cr_assert_eq(info->state, SLIP_CHANNEL_LIVE);
 	cr_assert_eq(info->last_seq, 30);

@@ -87,3 +87,26 @@ Test(wait, spinning_gives_up_in_time)
 	cr_assert_eq(slip__wait_deadline(now, INT64_MAX), INT64_MAX);
 	cr_assert_eq(slip__wait_deadline(now, 5), now + 5);
 }
+
+static slip__a32 alarm_word;
+
+static void *set_off(void *unused)
+{
+	(void)unused;
+	while (!(a32_load_acquire(&fw) & 1))
+		pause_ms(1); /* the channel beside it is slept on */
+	slip__wait_alarm(&alarm_word);
+	return NULL;
+}
+
+Test(wait, an_alarm_ends_a_sleep_on_channels)
+{
+	struct slip__watch both[2] = {watch, {.alarm = &alarm_word}};
+	pthread_t thread;
+	cr_assert_not(slip__wait_ready(&both[1]));
+	pthread_create(&thread, NULL, set_off, NULL);
+	cr_assert_eq(slip__wait(both, 2, 0, INT64_MAX, INT64_MAX), SLIP__WOKEN_READY);
+	pthread_join(thread, NULL);
+	cr_assert(slip__wait_ready(&both[1]));
+	cr_assert_not(slip__wait_ready(&both[0]));
+}
