@@ -56,9 +56,10 @@ typedef struct slip_slot_info {
 } slip_slot_info;
 
 typedef enum slip_channel_state {
-	SLIP_CHANNEL_LIVE = 1,	/* a live writer holds it */
-	SLIP_CHANNEL_DEAD = 2,	/* its writer is dead; the next one takes over */
-	SLIP_CHANNEL_CLOSED = 3 /* closed, or retired by growth, and about to go */
+	SLIP_CHANNEL_LIVE = 1,	 /* a live writer holds it */
+	SLIP_CHANNEL_DEAD = 2,	 /* its writer is dead; the next one takes over */
+	SLIP_CHANNEL_CLOSED = 3, /* closed, or retired by growth, and about to go */
+	SLIP_CHANNEL_UNKNOWN = 4 /* a semaphore channel that another program made: whether that lives cannot be told */
 } slip_channel_state;
 
 /* A snapshot of one channel. The library fills and owns it; free with slip_channel_info_free. */
@@ -95,6 +96,13 @@ typedef struct slip_channel_info {
 	slip_reader_info *readers;
 	size_t slot_count;
 	slip_slot_info *slot_info;
+	/*
+	 * Of a semaphore channel; what only a ring has is 0 or NULL above, and ndim is that of the header. lock_value: 1 free, 0 taken, more: somebody posted
+	 * what it had not taken. lock_holder_dead: 1 where a killed process of slipring's holds it.
+	 */
+	int32_t lock_value;
+	uint32_t lock_holder_dead;
+	int64_t last_capture_realtime_ns; /* the newest frame's timestamp; 0 for none */
 } slip_channel_info;
 
 /*

@@ -13,15 +13,23 @@
 
 enum { LOOK_NS = 1000000000, ABSENT_NS = 5000000 };
 
+/* An observer marks nothing, so it is not one of a mode that must take a lock. */
+static const struct slip__reader_ops *ops_of(const slip_reader_options *options)
+{
+	if (options->mode == SLIP_MODE_SEMAPHORE)
+		return &slip__semaphore_reader;
+	return options->mode == SLIP_MODE_LOCK_FREE || options->observer != 0 ? &slip__lock_free_reader : &slip__either_reader;
+}
+
 slip_reader *slip_reader_open(const char *base, const slip_reader_options *options)
 {
 	slip_reader_options settled;
 	memset(&settled, 0, sizeof(settled));
 	if (slip__name_check("base", base) != 0 || slip__options_copy("slip_reader_options", &settled, sizeof(settled), options) != 0)
 		return NULL;
-	if (settled.mode == SLIP_MODE_SEMAPHORE)
-		return slip__fail_null(ENOTSUP, "semaphore mode is not in this version; use SLIP_MODE_LOCK_FREE");
-	if (settled.mode != SLIP_MODE_DEFAULT && settled.mode != SLIP_MODE_LOCK_FREE)
+	if (settled.mode == SLIP_MODE_SEMAPHORE && settled.observer != 0)
+		return slip__fail_null(ENOTSUP, "a semaphore channel has no observers: reading takes its lock; use SLIP_MODE_LOCK_FREE");
+	if (settled.mode != SLIP_MODE_DEFAULT && settled.mode != SLIP_MODE_LOCK_FREE && settled.mode != SLIP_MODE_SEMAPHORE)
 		return slip__fail_null(EINVAL, "slip_reader_options.mode is %d; expected one of enum slip_mode", (int)settled.mode);
 	if (settled.spin_ns < 0)
 		return slip__fail_null(EINVAL, "slip_reader_options.spin_ns is %lld; expected 0 or more", (long long)settled.spin_ns);
@@ -63,7 +71,7 @@ struct slip__reader_channel *slip__reader_find(slip_reader *reader, const char *
 			return c;
 	if (slip__name_make(reader->base, channel, &name) != 0)
 		return NULL;
-	struct slip__reader_channel *c = slip__lock_free_reader.open(&name, &reader->options);
+	struct slip__reader_channel *c = ops_of(&reader->options)->open(&name, &reader->options);
 	if (c != NULL) {
 		c->next = reader->channels;
 		reader->channels = c;

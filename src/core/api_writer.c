@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_SLOTS = 8, DEFAULT_LEASES = 2, DEFAULT_LOANS = 4, DEFAULT_PERMISSIONS = 0600 };
+enum { DEFAULT_SLOTS = 8, DEFAULT_LEASES = 2, DEFAULT_LOANS = 4, DEFAULT_PERMISSIONS = 0600, DEFAULT_LOCK_NS = 1000000000 };
 
 /* 0 becomes the default; anything else must lie between least and most. */
 static int settle(const char *what, uint32_t *value, uint32_t otherwise, uint32_t least, uint32_t most)
@@ -37,14 +37,34 @@ static int settle_permissions(slip_writer_options *o)
 	return 0;
 }
 
+/* What only a ring has. */
+static int refuse_ring_options(const slip_writer_options *o)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} ring[] = {{"slots", o->slots},     {"max_readers", o->max_readers}, {"leases_per_reader", o->leases_per_reader},
+		    {"history", o->history}, {"capacity", o->capacity},	      {"observers", o->observers}};
+	for (size_t i = 0; i < sizeof(ring) / sizeof(ring[0]); i++)
+		if (ring[i].value != 0)
+			return slip__fail(
+				ENOTSUP,
+				"slip_writer_options.%s is %llu; a semaphore channel has one place and no table of readers: leave it at "
+				"0, or use SLIP_MODE_LOCK_FREE",
+				ring[i].name, (unsigned long long)ring[i].value);
+	return 0;
+}
+
 static int settle_options(slip_writer_options *o)
 {
 	if (o->mode == SLIP_MODE_DEFAULT)
 		o->mode = SLIP_MODE_LOCK_FREE;
-	if (o->mode == SLIP_MODE_SEMAPHORE)
-		return slip__fail(ENOTSUP, "semaphore mode is not in this version; use SLIP_MODE_LOCK_FREE");
-	if (o->mode != SLIP_MODE_LOCK_FREE)
+	if (o->mode != SLIP_MODE_LOCK_FREE && o->mode != SLIP_MODE_SEMAPHORE)
 		return slip__fail(EINVAL, "slip_writer_options.mode is %d; expected one of enum slip_mode", (int)o->mode);
+	if (o->mode == SLIP_MODE_SEMAPHORE && refuse_ring_options(o) != 0)
+		return -1;
+	if (o->lock_timeout_ns == 0)
+		o->lock_timeout_ns = DEFAULT_LOCK_NS;
 	if (settle("slots", &o->slots, DEFAULT_SLOTS, 2, SLIP_MAX_SLOTS) != 0 ||
 	    settle("max_readers", &o->max_readers, SLIP_MAX_READERS, 1, SLIP_MAX_READERS) != 0 ||
 	    settle("leases_per_reader", &o->leases_per_reader, DEFAULT_LEASES, 1, SLIP_MAX_LEASES) != 0 ||
@@ -99,15 +119,18 @@ static struct slip__writer_channel *find(const slip_writer *writer, const char *
 	return c;
 }
 
-static struct slip__writer_channel *make(slip_writer *writer, const char *channel, uint64_t bytes)
+static struct slip__writer_channel *make(slip_writer *writer, const char *channel, const struct slip__array *first)
 {
 	slip_channel_name name;
+	const struct slip__writer_ops *ops =
+		writer->options.mode == SLIP_MODE_SEMAPHORE ? &slip__semaphore_writer : &slip__lock_free_writer;
 	if (slip__name_make(writer->base, channel, &name) != 0)
 		return NULL;
+	name.mode = writer->options.mode;
 	pthread_mutex_lock(&writer->making);
 	struct slip__writer_channel *c = find(writer, channel); /* another thread may have been faster */
 	if (c == NULL) {
-		c = slip__lock_free_writer.open(&name, &writer->options, bytes);
+		c = ops->open(&name, &writer->options, first);
 		if (c != NULL) {
 			aptr_store_relaxed(&c->next, aptr_load_relaxed(&writer->channels));
 			aptr_store_release(&writer->channels, c); /* @CHANNELS */
@@ -118,14 +141,14 @@ static struct slip__writer_channel *make(slip_writer *writer, const char *channe
 }
 
 /* The channel of a handle, made or taken over at its first use. */
-static struct slip__writer_channel *use(slip_writer *writer, const char *channel, uint64_t bytes)
+static struct slip__writer_channel *use(slip_writer *writer, const char *channel, const struct slip__array *first)
 {
 	if (writer == NULL || channel == NULL)
 		return slip__fail_null(EINVAL, "the %s is NULL", writer == NULL ? "writer" : "channel name");
 	if (slip__handle_check(writer->process) != 0)
 		return NULL;
 	struct slip__writer_channel *c = find(writer, channel);
-	return c != NULL ? c : make(writer, channel, bytes);
+	return c != NULL ? c : make(writer, channel, first);
 }
 
 int slip_channel_create(slip_writer *writer, const char *channel, const slip_array *what)
@@ -133,8 +156,8 @@ int slip_channel_create(slip_writer *writer, const char *channel, const slip_arr
 	struct slip__array array;
 	if (slip__array_check(what, SLIP__ARRAY_LOANED, &array) != 0)
 		return -1;
-	struct slip__writer_channel *c = use(writer, channel, array.bytes);
-	return c != NULL ? c->ops->reserve(c, array.bytes) : -1;
+	struct slip__writer_channel *c = use(writer, channel, &array);
+	return c != NULL ? c->ops->reserve(c, &array) : -1;
 }
 
 slip_frame *slip_loan(slip_writer *writer, const char *channel, const slip_array *what)
@@ -142,7 +165,7 @@ slip_frame *slip_loan(slip_writer *writer, const char *channel, const slip_array
 	struct slip__array array;
 	if (slip__array_check(what, SLIP__ARRAY_LOANED, &array) != 0)
 		return NULL;
-	struct slip__writer_channel *c = use(writer, channel, array.bytes);
+	struct slip__writer_channel *c = use(writer, channel, &array);
 	struct slip__frame *frame = c != NULL ? c->ops->loan(c, &array) : NULL;
 	return frame != NULL ? &frame->view : NULL;
 }
@@ -186,9 +209,11 @@ static int set_kind(slip_writer *writer, const struct kind *kind, const slip_arr
 	if (!kind->takes(&array))
 		return slip__fail(EINVAL, "a %s is %s; this array has %d dimensions, the last of %lld", kind->channel, kind->expected,
 				  array.ndim, array.ndim > 0 ? (long long)array.shape[array.ndim - 1] : 0LL);
-	if (kind->has_encoding && array.encoding[0] == '\0')
+	/* The semaphore wire format carries none; a reader derives the same. */
+	bool carried = writer != NULL && writer->options.mode == SLIP_MODE_LOCK_FREE;
+	if (kind->has_encoding && carried && array.encoding[0] == '\0')
 		slip__dtype_encoding(array.dtype, array.ndim == 3 ? array.shape[2] : 1, array.encoding);
-	struct slip__writer_channel *c = use(writer, kind->channel, array.bytes);
+	struct slip__writer_channel *c = use(writer, kind->channel, &array);
 	return c != NULL ? c->ops->set(c, &array) : -1;
 }
 
@@ -217,7 +242,7 @@ int slip_set_array(slip_writer *writer, const char *channel, const slip_array *g
 	struct slip__array array;
 	if (slip__array_check(given, SLIP__ARRAY_COPIED, &array) != 0)
 		return -1;
-	struct slip__writer_channel *c = use(writer, channel, array.bytes);
+	struct slip__writer_channel *c = use(writer, channel, &array);
 	return c != NULL ? c->ops->set(c, &array) : -1;
 }
 

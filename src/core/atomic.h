@@ -123,6 +123,11 @@ static inline uint32_t a32_sub_acq_rel(slip__a32 *a, uint32_t n)
 	return atomic_fetch_sub_explicit(a, n, memory_order_acq_rel);
 }
 
+static inline bool a32_cas_relaxed(slip__a32 *a, uint32_t from, uint32_t to)
+{
+	return atomic_compare_exchange_strong_explicit(a, &from, to, memory_order_relaxed, memory_order_relaxed);
+}
+
 /* On failure *from is what stands there. */
 static inline bool a32_cas_acq_rel(slip__a32 *a, uint32_t *from, uint32_t to)
 {

@@ -5,6 +5,7 @@
 #include "error.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 int slip__frame_not_a_loan(void)
@@ -15,6 +16,62 @@ int slip__frame_not_a_loan(void)
 int slip__frame_not_held(void)
 {
 	return slip__fail(EINVAL, "the frame is not held (released already, or a loan, which is published or discarded)");
+}
+
+/* A private frame, and in the same piece of memory what its view points to: metadata, then, at a line's start, data. */
+struct private
+{
+	struct slip__frame frame; /* first */
+	char metadata[];
+};
+
+static int release_private(struct slip__frame *frame)
+{
+	free(frame);
+	return 0;
+}
+
+static const struct slip__frame_ops private_ops = {.release = release_private};
+
+struct slip__frame *slip__frame_private(uint64_t size, size_t metadata_size)
+{
+	size_t before = (sizeof(struct private) + metadata_size + SLIP__LINE - 1) / SLIP__LINE * SLIP__LINE;
+	void *memory = NULL;
+	if (size > SIZE_MAX - before || posix_memalign(&memory, SLIP__LINE, before + size) != 0)
+		return slip__fail_null(ENOMEM, "no memory for a private copy of %llu bytes", (unsigned long long)size);
+	struct private *private = memory;
+	memset(private, 0, sizeof(*private));
+	private->frame.ops = &private_ops;
+	private->frame.process = slip__os_process_token();
+	private->frame.view.data = (char *)memory + before;
+	private->frame.view.size = size;
+	private->frame.view.metadata = metadata_size > 0 ? private->metadata : NULL;
+	private->frame.view.metadata_size = metadata_size;
+	private->frame.view.flags = SLIP_FRAME_PRIVATE;
+	return &private->frame;
+}
+
+void slip__frame_view(const struct slip__array *array, slip_frame *view)
+{
+	size_t dims = (size_t)array->ndim * sizeof(array->shape[0]);
+	view->size = array->bytes;
+	view->dtype = array->dtype;
+	view->ndim = array->ndim;
+	memcpy(view->shape, array->shape, dims);
+	memcpy(view->strides, array->strides, dims);
+	view->epoch = 0;
+	view->seq = 0;
+	view->missed = 0;
+	view->capture_ns = array->capture_ns;
+	view->capture_realtime_ns = array->capture_realtime_ns;
+	view->publish_ns = 0;
+	view->metadata = NULL;
+	view->metadata_size = 0;
+	memcpy(view->encoding, array->encoding, sizeof(view->encoding));
+	view->flags = 0;
+	view->frame_id[0] = '\0';
+	if (array->frame_id[0] != '\0')
+		memcpy(view->frame_id, array->frame_id, sizeof(view->frame_id));
 }
 
 void slip__frame_describe(const struct slip__array *array, struct slip__slot *slot, slip_frame *view)
@@ -35,24 +92,9 @@ void slip__frame_describe(const struct slip__array *array, struct slip__slot *sl
 	if (array->metadata_size > 0)
 		memcpy(slot->metadata, array->metadata, array->metadata_size);
 
-	view->size = array->bytes;
-	view->dtype = array->dtype;
-	view->ndim = array->ndim;
-	memcpy(view->shape, array->shape, dims);
-	memcpy(view->strides, array->strides, dims);
-	view->epoch = 0;
-	view->seq = 0;
-	view->missed = 0;
-	view->capture_ns = array->capture_ns;
-	view->capture_realtime_ns = array->capture_realtime_ns;
-	view->publish_ns = 0;
+	slip__frame_view(array, view);
 	view->metadata = array->metadata_size > 0 ? slot->metadata : NULL;
 	view->metadata_size = array->metadata_size;
-	memcpy(view->encoding, array->encoding, sizeof(view->encoding));
-	view->flags = 0;
-	view->frame_id[0] = '\0';
-	if (has_id)
-		memcpy(view->frame_id, array->frame_id, sizeof(view->frame_id));
 }
 
 /* The line of a slot that every frame needs, copied before it is looked at: a hostile writer may change it meanwhile. */

@@ -38,6 +38,15 @@ static inline struct slip__frame *slip__frame_of(slip_frame *frame)
 int slip__frame_not_a_loan(void);
 int slip__frame_not_held(void);
 
+/*
+ * A frame of this process's own: view.data has room for size bytes at a cache line, view.metadata for metadata_size, view.flags says so; the
+ * rest is zero. Freed by its release. NULL with ENOMEM.
+ */
+struct slip__frame *slip__frame_private(uint64_t size, size_t metadata_size);
+
+/* A loan's public view, without data and metadata. */
+void slip__frame_view(const struct slip__array *array, slip_frame *view);
+
 /* Writes a loan's description into its slot, and the public view of it. data and seq are the caller's to set. */
 void slip__frame_describe(const struct slip__array *array, struct slip__slot *slot, slip_frame *view);
 

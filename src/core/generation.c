@@ -299,7 +299,7 @@ struct slip__generation *slip__generation_open(const slip_channel_name *name, co
 	int busy_rounds = 0;
 	for (int round = 0; g == NULL && round < OPEN_ROUNDS; round++) {
 		if (errno == EBUSY && busy_rounds++ < BUSY_ROUNDS)
-			slip__os_sleep(BUSY_NS);
+			(void)slip__os_sleep(BUSY_NS);
 		else if (errno != EAGAIN)
 			return NULL;
 		g = look(name, options, capacity);

@@ -7,6 +7,8 @@
 #include "leftover.h"
 #include "liveness.h"
 #include "observe.h"
+#include "sem_inspect.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <slipring/inspect.h>
@@ -68,7 +70,8 @@ static int add_channel(const char *file, void *context)
 {
 	struct list *list = context;
 	struct slip__object object;
-	if (!wanted(list, file, &object) || object.kind != SLIP__OBJECT_CONTROL)
+	bool ring = wanted(list, file, &object) && object.kind == SLIP__OBJECT_CONTROL;
+	if (!ring && slip__sem_channel_of(file, list->base, &object.channel) != 0)
 		return 0;
 	slip_channel_name *name = list_add(list);
 	if (name == NULL)
@@ -82,7 +85,9 @@ static int compare_names(const void *a, const void *b)
 	const slip_channel_name *x = a;
 	const slip_channel_name *y = b;
 	int order = strcmp(x->base, y->base);
-	return order != 0 ? order : strcmp(x->channel, y->channel);
+	if (order == 0)
+		order = strcmp(x->channel, y->channel);
+	return order != 0 ? order : (int)x->mode - (int)y->mode;
 }
 
 int slip_list_channels(const char *base, slip_channel_name **names, size_t *count)
@@ -102,10 +107,29 @@ static uint64_t object_bytes(const char *file)
 	return found.size;
 }
 
+static int add_semaphore_leftover(struct list *list, const char *file)
+{
+	slip_channel_name name;
+	char semaphore[SLIP_OBJECT_MAX];
+	if (slip__sem_channel_of(file, list->base, &name) != 0)
+		return 0;
+	const char *reason = slip__sem_leftover_reason(file);
+	slip_leftover *leftover = reason != NULL ? list_add(list) : NULL;
+	if (leftover == NULL)
+		return reason != NULL ? -1 : 0;
+	(void)snprintf(leftover->object, sizeof(leftover->object), "%s", file);
+	(void)snprintf(leftover->reason, sizeof(leftover->reason), "%s", reason);
+	slip__wire_semaphore_name(&name, semaphore);
+	leftover->bytes = object_bytes(file) + object_bytes(semaphore);
+	return 0;
+}
+
 static int add_leftover(const char *file, void *context)
 {
 	struct list *list = context;
 	struct slip__object object;
+	if (slip__object_parse(file, &object) != 0)
+		return add_semaphore_leftover(list, file);
 	if (!wanted(list, file, &object))
 		return 0;
 	const char *reason = slip__leftover_reason(&object);
@@ -146,6 +170,8 @@ int slip_gc_list(const char *base, slip_leftover **leftovers, size_t *count)
 int slip_gc_remove(const slip_leftover *leftover)
 {
 	struct slip__object object;
+	if (leftover != NULL && slip__wire_parse(leftover->object, 0, &object.channel) == 0)
+		return slip__sem_leftover_remove(leftover->object);
 	if (leftover == NULL || slip__object_parse(leftover->object, &object) != 0)
 		return slip__fail(EINVAL, "'%s' is no object of slipring's", leftover == NULL ? "(null)" : leftover->object);
 	return slip__leftover_remove(&object);
@@ -235,26 +261,36 @@ static int fill(const struct slip__segment *s, slip_channel_info *info)
 	return 0;
 }
 
+static int fill_ring(const slip_channel_name *name, slip_channel_info *info)
+{
+	struct slip__segment segment;
+	if (slip__segment_open(name, NULL, SLIP__VIEW_CONTROL, &segment) != 0)
+		return errno == ENOENT ? slip__fail(ENOENT, "there is no channel %s/%s", name->base, name->channel) : -1;
+	int done = fill(&segment, info);
+	int err = errno;
+	slip__segment_close(&segment);
+	errno = err;
+	return done;
+}
+
 slip_channel_info *slip_channel_inspect(const char *base, const char *channel, slip_mode mode)
 {
-	(void)mode;
 	slip_channel_name name;
-	struct slip__segment segment;
 	if (slip__name_make(base, channel, &name) != 0)
 		return NULL;
-	if (slip__segment_open(&name, NULL, SLIP__VIEW_CONTROL, &segment) != 0)
-		return errno == ENOENT ? slip__fail_null(ENOENT, "there is no channel %s/%s", base, channel) : NULL;
 	slip_channel_info *info = calloc(1, sizeof(*info));
-	if (info == NULL) {
-		slip__segment_close(&segment);
+	if (info == NULL)
 		return slip__fail_null(ENOMEM, "no memory to describe %s/%s", base, channel);
-	}
-	int done = fill(&segment, info);
-	slip__segment_close(&segment);
+	int done = mode == SLIP_MODE_SEMAPHORE ? -1 : fill_ring(&name, info);
+	if (mode == SLIP_MODE_SEMAPHORE || (mode == SLIP_MODE_DEFAULT && done != 0 && errno == ENOENT))
+		done = slip__sem_describe(&name, info);
+	if (done != 0 && mode == SLIP_MODE_DEFAULT && errno == ENOENT)
+		slip__fail(ENOENT, "there is no channel %s/%s", base, channel);
 	if (done == 0)
 		return info;
+	int err = errno;
 	slip_channel_info_free(info);
-	errno = ENOMEM;
+	errno = err;
 	return NULL;
 }
 

@@ -131,7 +131,7 @@ static enum slip__taken share(struct lease *lease, const struct slip__place *pla
 		if (state == RELEASING) {
 			/* Another thread is between its last release and letting the slot go: a few instructions. */
 			cpu_relax();
-			slip__os_sleep(0);
+			(void)slip__os_sleep(0);
 			state = a32_load_acquire(&lease->state); /* @SHARE */
 			continue;
 		}

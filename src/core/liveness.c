@@ -72,7 +72,7 @@ void *slip__liveness_take_reader(const struct slip__segment *segment, uint32_t *
 	void *anchor = take_any(segment, reader);
 	/* Whoever clears up after a dead reader holds its byte for a moment; that is not a full table. */
 	for (int round = 0; anchor == NULL && errno == EUSERS && round < TAKE_ROUNDS; round++) {
-		slip__os_sleep(ROUND_NS);
+		(void)slip__os_sleep(ROUND_NS);
 		anchor = take_any(segment, reader);
 	}
 	if (anchor == NULL) {

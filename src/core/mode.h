@@ -32,14 +32,15 @@ struct slip__reader_channel {
 
 /* Options arrive with their defaults filled in. Failures are as the public functions document. */
 struct slip__writer_ops {
-	/* Makes or takes over a channel whose slots hold at least capacity bytes. */
-	struct slip__writer_channel *(*open)(const slip_channel_name *name, const slip_writer_options *options, uint64_t capacity);
+	/* Makes or takes over a channel for frames like the first. */
+	struct slip__writer_channel *(*open)(const slip_channel_name *name, const slip_writer_options *options,
+					     const struct slip__array *first);
 	/* Ends the epoch; frees, or leaves to the last kept frame to free. */
 	void (*close)(struct slip__writer_channel *channel);
 	/* The same in a forked child: memory only. */
 	void (*abandon)(struct slip__writer_channel *channel);
-	/* Makes room for frames of so many bytes ahead of them. */
-	int (*reserve)(struct slip__writer_channel *channel, uint64_t bytes);
+	/* Makes room for frames like this one ahead of them. */
+	int (*reserve)(struct slip__writer_channel *channel, const struct slip__array *array);
 	struct slip__frame *(*loan)(struct slip__writer_channel *channel, const struct slip__array *array);
 	int (*set)(struct slip__writer_channel *channel, const struct slip__array *array);
 	int (*readers)(struct slip__writer_channel *channel);
@@ -60,11 +61,17 @@ struct slip__reader_ops {
 	int (*watch)(struct slip__reader_channel *channel, struct slip__watch *watch);
 	/* Fills in what describes the latest frame, but takes none. */
 	int (*peek)(struct slip__reader_channel *channel, slip_frame *view);
+	/* 1: something stands under the name, and it is attached to, with or without a frame. 0: nothing does (ENOENT, EPIPE). -1: it cannot be used. */
+	int (*exists)(struct slip__reader_channel *channel);
 	int (*alive)(struct slip__reader_channel *channel);
 	void (*stats)(const struct slip__reader_channel *channel, slip_reader_stats *stats);
 };
 
 extern const struct slip__writer_ops slip__lock_free_writer;
 extern const struct slip__reader_ops slip__lock_free_reader;
+extern const struct slip__writer_ops slip__semaphore_writer;
+extern const struct slip__reader_ops slip__semaphore_reader;
+/* Of a handle opened without a mode: what is there, lock-free first. */
+extern const struct slip__reader_ops slip__either_reader;
 
 #endif

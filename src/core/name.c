@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +32,15 @@ int slip__name_check(const char *what, const char *name)
 	if (length == SLIP_NAME_MAX)
 		return slip__fail(ENAMETOOLONG, "the %s name '%.20s...' has more than %d bytes", what, name, SLIP_NAME_MAX - 1);
 	return 0;
+}
+
+bool slip__name_allowed(const char *name)
+{
+	size_t length = strnlen(name, SLIP_NAME_MAX);
+	for (size_t i = 0; i < length; i++)
+		if (!allowed(name[i]))
+			return false;
+	return length > 0 && length < SLIP_NAME_MAX && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
 int slip__name_make(const char *base, const char *channel, slip_channel_name *name)

@@ -10,6 +10,7 @@
 #define SLIP_CORE_NAME_H
 
 #include <slipring/inspect.h>
+#include <stdbool.h>
 
 enum slip__object_kind {
 	SLIP__OBJECT_CONTROL, /* slipring@BASE@CHANNEL@control: the channel's name in the world */
@@ -27,7 +28,10 @@ struct slip__object {
 /* what: "base" or "channel", for the detail sentence. 0, or -1 with EINVAL or ENAMETOOLONG. */
 int slip__name_check(const char *what, const char *name);
 
-/* Both names checked and copied. */
+/* Whether slip__name_check would take it. errno is left alone. */
+bool slip__name_allowed(const char *name);
+
+/* Both names checked and copied, for lock-free mode. */
 int slip__name_make(const char *base, const char *channel, slip_channel_name *name);
 
 void slip__object_name(const slip_channel_name *name, enum slip__object_kind kind, uint64_t id, char object[SLIP_OBJECT_MAX]);

@@ -92,7 +92,8 @@ int slip__os_is_locked(int fd, uint64_t byte);
 int64_t slip__os_now(void);
 int64_t slip__os_now_coarse(void);
 int64_t slip__os_realtime(void);
-void slip__os_sleep(int64_t ns);
+/* -1 with EINTR, without a detail, where a signal handler ran. */
+int slip__os_sleep(int64_t ns);
 
 /*
  * Sleeps while *word == expected, until deadline (CLOCK_MONOTONIC ns, INT64_MAX: none). 0 woken or changed, -1 with ETIMEDOUT or
@@ -100,6 +101,16 @@ void slip__os_sleep(int64_t ns);
  */
 int slip__os_futex_wait(slip__a32 *word, uint32_t expected, int64_t deadline);
 void slip__os_futex_wake_all(slip__a32 *word);
+
+/*
+ * POSIX semaphores, shared between processes, in memory of SLIP__SEMAPHORE_BYTES that the caller maps. take: deadline is CLOCK_MONOTONIC ns, 0 tries
+ * once; 0, or -1 without a detail: EAGAIN (tried once), ETIMEDOUT, EINTR.
+ */
+enum { SLIP__SEMAPHORE_BYTES = 32 };
+int slip__os_semaphore_init(void *semaphore, uint32_t value);
+int slip__os_semaphore_take(void *semaphore, int64_t deadline);
+void slip__os_semaphore_give(void *semaphore);
+int slip__os_semaphore_value(void *semaphore);
 
 struct slip__futex {
 	slip__a32 *word;

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -357,10 +358,10 @@ static struct timespec time_of(int64_t ns)
 	return time;
 }
 
-void slip__os_sleep(int64_t ns)
+int slip__os_sleep(int64_t ns)
 {
 	struct timespec time = time_of(ns);
-	(void)nanosleep(&time, NULL);
+	return nanosleep(&time, NULL);
 }
 
 /* ---- futex ---- */
@@ -402,6 +403,40 @@ int slip__os_futex_wait_many(const struct slip__futex *futexes, size_t count, in
 	(void)deadline;
 	return slip__fail_silently(ENOSYS);
 #endif
+}
+
+/* ---- semaphores ---- */
+
+/* What sem_open makes, and maps: the file of a named semaphore is a sem_t. */
+_Static_assert(sizeof(sem_t) == SLIP__SEMAPHORE_BYTES, "as the C libraries of 64-bit Linux have it");
+
+int slip__os_semaphore_init(void *semaphore, uint32_t value)
+{
+	if (sem_init(semaphore, 1, value) != 0)
+		return slip__fail(errno, "cannot make a semaphore: %s", strerror(errno));
+	return 0;
+}
+
+int slip__os_semaphore_take(void *semaphore, int64_t deadline)
+{
+	if (deadline == 0)
+		return sem_trywait(semaphore);
+	if (deadline == INT64_MAX)
+		return sem_wait(semaphore);
+	struct timespec time = time_of(deadline);
+	return sem_clockwait(semaphore, CLOCK_MONOTONIC, &time);
+}
+
+void slip__os_semaphore_give(void *semaphore)
+{
+	(void)sem_post(semaphore);
+}
+
+int slip__os_semaphore_value(void *semaphore)
+{
+	int value = 0;
+	(void)sem_getvalue(semaphore, &value);
+	return value;
 }
 
 /* ---- process ---- */

@@ -306,6 +306,14 @@ static int watch(struct slip__reader_channel *common, struct slip__watch *out)
 
 /* ---- the rest ---- */
 
+static int exists(struct slip__reader_channel *common)
+{
+	struct slip__place place;
+	if (slip__follow_newest(channel_of(common), false, &place) != SLIP__NEWEST_FAILED)
+		return 1;
+	return worth_waiting() || errno == EPIPE ? 0 : -1;
+}
+
 static int alive(struct slip__reader_channel *common)
 {
 	struct slip__reading *c = channel_of(common);
@@ -335,6 +343,7 @@ const struct slip__reader_ops slip__lock_free_reader = {
 	.wait = wait_for,
 	.watch = watch,
 	.peek = peek,
+	.exists = exists,
 	.alive = alive,
 	.stats = stats,
 };

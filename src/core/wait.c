@@ -86,8 +86,7 @@ static int poll_until(int64_t until)
 	int64_t left = until - slip__os_now();
 	if (left <= 0)
 		return slip__fail_silently(ETIMEDOUT);
-	slip__os_sleep(left < POLL_NS ? left : POLL_NS);
-	return 0;
+	return slip__os_sleep(left < POLL_NS ? left : POLL_NS);
 }
 
 enum slip__woken slip__wait(const struct slip__watch *watches, size_t count, int64_t spin_until, int64_t look_at, int64_t deadline)

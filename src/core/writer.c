@@ -54,12 +54,13 @@ static struct loan *loan_of(struct slip__frame *frame)
 	return (struct loan *)(void *)frame;
 }
 
-static struct slip__writer_channel *open_channel(const slip_channel_name *name, const slip_writer_options *options, uint64_t capacity)
+static struct slip__writer_channel *open_channel(const slip_channel_name *name, const slip_writer_options *options,
+						 const struct slip__array *first)
 {
 	struct channel *c = calloc(1, sizeof(*c) + options->max_loans * sizeof(c->loans[0]));
 	if (c == NULL)
 		return slip__fail_null(ENOMEM, "no memory for a writer of %s/%s", name->base, name->channel);
-	c->generation = slip__generation_open(name, options, capacity);
+	c->generation = slip__generation_open(name, options, first->bytes);
 	if (c->generation == NULL) {
 		int err = errno;
 		free(c);
@@ -146,9 +147,9 @@ static int ensure_capacity(struct channel *c, uint64_t bytes)
 	return 0;
 }
 
-static int reserve(struct slip__writer_channel *common, uint64_t bytes)
+static int reserve(struct slip__writer_channel *common, const struct slip__array *array)
 {
-	return ensure_capacity(channel_of(common), bytes);
+	return ensure_capacity(channel_of(common), array->bytes);
 }
 
 static struct loan *free_loan(struct channel *c)

@@ -118,6 +118,7 @@ Test(api, null_and_options_of_another_version_are_refused)
 	cr_assert_null(slip_reader_open(base, &o));
 	o = (slip_reader_options)SLIP_READER_OPTIONS_INIT;
 	o.mode = SLIP_MODE_SEMAPHORE;
+	o.observer = 1;
 	cr_assert_null(slip_reader_open(base, &o));
 	cr_assert_eq(errno, ENOTSUP);
 	cr_assert_null(slip_get_array(NULL, "a"));

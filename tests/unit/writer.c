@@ -219,8 +219,14 @@ Test(writer, options_out_of_range_are_named)
 	cr_assert(strstr(slip_error_detail(), "observers") != NULL);
 	o = (slip_writer_options)SLIP_WRITER_OPTIONS_INIT;
 	o.mode = SLIP_MODE_SEMAPHORE;
+	o.slots = 4;
 	cr_assert_null(slip_writer_open("x", &o));
-	cr_assert_eq(errno, ENOTSUP);
+	cr_assert_eq(errno, ENOTSUP, "a semaphore channel has no ring");
+	cr_assert(strstr(slip_error_detail(), "slots is 4") != NULL);
+	o = (slip_writer_options)SLIP_WRITER_OPTIONS_INIT;
+	o.mode = (slip_mode)3;
+	cr_assert_null(slip_writer_open("x", &o));
+	cr_assert_eq(errno, EINVAL);
 	o = (slip_writer_options)SLIP_WRITER_OPTIONS_INIT;
 	o.struct_size = 10000;
 	cr_assert_null(slip_writer_open("x", &o));

@@ -1,0 +1,485 @@
+/*
+ * sem_writer.c - semaphore mode's writing side: the channel's two objects, and copies into the one place that it has.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "copy.h"
+#include "error.h"
+#include "frame.h"
+#include "lock.h"
+#include "mode.h"
+#include "stamp.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	OPEN_ROUNDS = 100,
+	BUSY_ROUNDS = 10, /* that a predecessor may take to die, BUSY_NS each */
+	BUSY_NS = 1000000
+};
+
+enum loan_state { LOAN_FREE, LOAN_OUT, LOAN_KEPT };
+
+struct channel;
+
+/* Private memory until it is published: a copy in like any other. */
+struct loan {
+	struct slip__frame frame; /* first */
+	struct channel *channel;
+	slip__a32 state; /* enum loan_state; a kept frame is released by any thread */
+};
+
+struct channel {
+	struct slip__writer_channel common; /* first */
+	slip_writer_options options;
+	slip__a32 users;  /* the handle, and every kept frame */
+	slip_frame shape; /* of every frame: what the header says */
+	struct slip__lock lock;
+	struct slip__wire_header *memory; /* mapped: header and payload */
+	uint64_t memory_bytes;
+	struct slip__identity identity;
+	struct slip__clocks clocks;
+	uint64_t published;
+	uint64_t refused;
+	uint64_t restarts;
+	struct loan loans[];
+};
+
+static const struct slip__frame_ops loan_ops;
+
+static struct channel *channel_of(struct slip__writer_channel *common)
+{
+	return (struct channel *)(void *)common;
+}
+
+/* ---- the objects ---- */
+
+static void leave(struct channel *c)
+{
+	slip__os_unmap(c->memory, c->memory_bytes);
+	c->memory = NULL;
+	slip__lock_close(&c->lock);
+}
+
+/* Under the writer's seat. The object appears with its header in it and its memory allocated. */
+static int make_memory(struct channel *c, const struct slip__array *array)
+{
+	char object[SLIP_OBJECT_MAX];
+	struct slip__file file;
+	slip__wire_memory_name(&c->common.name, object);
+	c->memory_bytes = sizeof(*c->memory) + array->bytes;
+	int fd = slip__os_make(c->memory_bytes, c->options.permissions);
+	if (fd < 0)
+		return -1;
+	int done = slip__os_stat_fd(fd, &file);
+	if (done == 0) {
+		c->identity = file.identity;
+		c->memory = slip__os_map(fd, c->memory_bytes, SLIP__READ_WRITE);
+		done = c->memory != NULL ? 0 : -1;
+	}
+	if (done == 0 && c->options.huge_pages)
+		slip__os_huge_pages(c->memory, c->memory_bytes);
+	if (done == 0 && c->options.lock_memory)
+		done = slip__os_lock_memory(c->memory, c->memory_bytes);
+	if (done == 0 && c->options.prefault)
+		slip__os_prefault(c->memory, c->memory_bytes, true);
+	if (done == 0) {
+		slip__wire_write(c->memory, array);
+		done = slip__os_link(fd, object);
+	}
+	int err = errno;
+	slip__os_close(fd);
+	errno = err;
+	return done;
+}
+
+/*
+ * Takes away what stands under the names, as every writer of this format does when it starts; unless a writer of ours lives, which is EBUSY. EAGAIN: look
+ * again.
+ */
+static int clear_names(const slip_channel_name *name)
+{
+	char memory[SLIP_OBJECT_MAX];
+	char semaphore[SLIP_OBJECT_MAX];
+	struct slip__file file;
+	slip__wire_memory_name(name, memory);
+	slip__wire_semaphore_name(name, semaphore);
+	int fd = slip__os_open(semaphore, SLIP__READ_ONLY, &file);
+	if (fd < 0)
+		return errno == ENOENT ? slip__os_unlink(memory) : -1;
+	slip__os_close(fd);
+	/* Its seat first: a writer of ours that has just linked it, and not yet sat down, then sees that it was too slow. */
+	void *anchor = slip__os_anchor(semaphore, file.identity, SLIP__SEAT_WRITER);
+	if (anchor == NULL && errno == EAGAIN)
+		return slip__fail(EBUSY, "%s/%s has a writer already, in semaphore mode; close it first", name->base, name->channel);
+	if (anchor == NULL)
+		return errno == ENOENT ? slip__fail_silently(EAGAIN) : -1;
+	int done = slip__os_unlink(memory) != 0 ? -1 : slip__os_unlink(semaphore);
+	int err = errno;
+	slip__os_anchor_drop(anchor);
+	errno = err;
+	return done;
+}
+
+static int start_once(struct channel *c, const struct slip__array *array)
+{
+	if (clear_names(&c->common.name) != 0)
+		return -1;
+	if (slip__lock_make(&c->lock, &c->common.name, c->options.permissions) != 0)
+		return errno == EEXIST || errno == ENOENT ? slip__fail_silently(EAGAIN) : -1;
+	if (make_memory(c, array) == 0)
+		return 0;
+	int err = errno == EEXIST ? EAGAIN : errno;
+	char semaphore[SLIP_OBJECT_MAX];
+	slip__wire_semaphore_name(&c->common.name, semaphore);
+	if (slip__os_leads_to(semaphore, c->lock.identity))
+		(void)slip__os_unlink(semaphore);
+	leave(c);
+	errno = err;
+	return -1;
+}
+
+static int start(struct channel *c, const struct slip__array *array)
+{
+	int busy_rounds = 0;
+	for (int round = 0; round < OPEN_ROUNDS; round++) {
+		if (start_once(c, array) == 0)
+			return 0;
+		if (errno == EBUSY && busy_rounds++ < BUSY_ROUNDS)
+			(void)slip__os_sleep(BUSY_NS);
+		else if (errno != EAGAIN)
+			return -1;
+	}
+	return slip__fail(EBUSY, "%s/%s changes hands faster than it can be opened", c->common.name.base, c->common.name.channel);
+}
+
+/* The channel's first frame, and what its later ones must be like. */
+static void remember(struct channel *c, const struct slip__array *array)
+{
+	c->shape.dtype = array->dtype;
+	c->shape.ndim = array->ndim;
+	c->shape.size = array->bytes;
+	memcpy(c->shape.shape, array->shape, sizeof(c->shape.shape));
+}
+
+/* Fresh objects for a channel that had some; the header is as it was. */
+static int start_afresh(struct channel *c)
+{
+	struct slip__array array = {.dtype = c->shape.dtype, .ndim = c->shape.ndim, .bytes = c->shape.size};
+	memcpy(array.shape, c->shape.shape, sizeof(array.shape));
+	leave(c);
+	c->restarts++;
+	return start(c, &array);
+}
+
+/* Whether the names still lead to ours; makes them anew where somebody removed them. */
+static int keep_names(struct channel *c)
+{
+	char memory[SLIP_OBJECT_MAX];
+	struct slip__file file;
+	slip__wire_memory_name(&c->common.name, memory);
+	if (c->memory != NULL && slip__os_leads_to(memory, c->identity))
+		return 0;
+	int fd = slip__os_open(memory, SLIP__READ_ONLY, &file);
+	if (fd < 0 && errno == ENOENT)
+		return start_afresh(c);
+	slip__os_close(fd);
+	if (fd < 0)
+		return -1;
+	return slip__fail(EBUSY,
+			  "another program writes %s/%s now: its objects stand under the names; open a writer again to take them back",
+			  c->common.name.base, c->common.name.channel);
+}
+
+/* ---- opening and closing ---- */
+
+static struct slip__writer_channel *open_channel(const slip_channel_name *name, const slip_writer_options *options,
+						 const struct slip__array *first)
+{
+	if (slip__wire_accepts(first) != 0)
+		return NULL;
+	struct channel *c = calloc(1, sizeof(*c) + options->max_loans * sizeof(c->loans[0]));
+	if (c == NULL)
+		return slip__fail_null(ENOMEM, "no memory for a writer of %s/%s", name->base, name->channel);
+	c->common.ops = &slip__semaphore_writer;
+	c->common.name = *name;
+	c->options = *options;
+	remember(c, first);
+	if (start(c, first) != 0) {
+		int err = errno;
+		free(c);
+		errno = err;
+		return NULL;
+	}
+	a32_store_relaxed(&c->users, 1);
+	for (uint32_t i = 0; i < options->max_loans; i++) {
+		c->loans[i].frame.ops = &loan_ops;
+		c->loans[i].frame.process = slip__os_process_token();
+		c->loans[i].channel = c;
+	}
+	return &c->common;
+}
+
+static void drop_loan_bytes(struct loan *loan)
+{
+	free(loan->frame.view.data);
+	loan->frame.view.data = NULL;
+}
+
+static void drop_channel(struct channel *c)
+{
+	if (a32_sub_acq_rel(&c->users, 1) != 1) /* @CHANNEL @CHANNEL */
+		return;
+	for (uint32_t i = 0; i < c->options.max_loans; i++)
+		drop_loan_bytes(&c->loans[i]);
+	free(c);
+}
+
+static void close_channel(struct slip__writer_channel *common)
+{
+	struct channel *c = channel_of(common);
+	char memory[SLIP_OBJECT_MAX];
+	char semaphore[SLIP_OBJECT_MAX];
+	slip__wire_memory_name(&c->common.name, memory);
+	slip__wire_semaphore_name(&c->common.name, semaphore);
+	for (uint32_t i = 0; i < c->options.max_loans; i++)
+		if (a32_load_relaxed(&c->loans[i].state) == LOAN_OUT)
+			a32_store_relaxed(&c->loans[i].state, LOAN_FREE);
+	/* What another program's writer put there since is its own. */
+	if (c->memory != NULL && slip__os_leads_to(memory, c->identity))
+		(void)slip__os_unlink(memory);
+	if (c->memory != NULL && slip__os_leads_to(semaphore, c->lock.identity))
+		(void)slip__os_unlink(semaphore);
+	leave(c);
+	drop_channel(c);
+}
+
+static void abandon_channel(struct slip__writer_channel *common)
+{
+	struct channel *c = channel_of(common);
+	slip__os_unmap(c->memory, c->memory_bytes);
+	slip__lock_abandon(&c->lock);
+	free(c);
+}
+
+/* ---- writing ---- */
+
+static int check_shape(const struct channel *c, const struct slip__array *array)
+{
+	const slip_frame *shape = &c->shape;
+	if (slip__wire_accepts(array) != 0)
+		return -1;
+	bool same = shape->ndim == array->ndim;
+	for (int32_t i = 0; same && i < array->ndim; i++)
+		same = shape->shape[i] == array->shape[i];
+	if (!same)
+		return slip__fail(EINVAL,
+				  "the shape of %s/%s changed: %d dimensions, %llu bytes before, %d dimensions, %llu bytes now; a "
+				  "semaphore channel keeps "
+				  "its first shape: close the writer first, or use lock-free mode",
+				  c->common.name.base, c->common.name.channel, shape->ndim, (unsigned long long)shape->size, array->ndim,
+				  (unsigned long long)array->bytes);
+	if (array->dtype.code == shape->dtype.code && array->dtype.bits == shape->dtype.bits)
+		return 0;
+	char before[24];
+	char now[24];
+	(void)slip_dtype_name(shape->dtype, before, sizeof(before));
+	(void)slip_dtype_name(array->dtype, now, sizeof(now));
+	return slip__fail(EINVAL,
+			  "the dtype of %s/%s changed from %s to %s; a semaphore channel keeps its first: convert, or use lock-free mode",
+			  c->common.name.base, c->common.name.channel, before, now);
+}
+
+/* The lock, or -1 with EAGAIN, counted, or EINTR. */
+static int take_lock(struct channel *c)
+{
+	if (slip__lock_take(&c->lock, c->options.lock_timeout_ns) == 0)
+		return 0;
+	if (errno != EAGAIN)
+		return -1;
+	if (slip__lock_may_be_lost(&c->lock)) {
+		/* Readers of ours follow; others have had no frame from here for a whole time limit either. */
+		if (start_afresh(c) == 0 && slip__lock_take(&c->lock, c->options.lock_timeout_ns) == 0)
+			return 0;
+	}
+	if (errno == EAGAIN)
+		c->refused++;
+	return -1;
+}
+
+static int64_t stamp(struct channel *c, const struct slip__array *array)
+{
+	int64_t capture = array->capture_ns;
+	int64_t realtime = array->capture_realtime_ns;
+	if (c->options.no_stamps)
+		return slip__stamp_plain(realtime);
+	slip__stamp_complete(&c->clocks, slip__os_now(), &capture, &realtime);
+	return realtime;
+}
+
+static int set(struct slip__writer_channel *common, const struct slip__array *array)
+{
+	struct channel *c = channel_of(common);
+	if (check_shape(c, array) != 0 || keep_names(c) != 0 || take_lock(c) != 0)
+		return -1;
+	char *payload = (char *)c->memory + sizeof(*c->memory);
+	a64_store_relaxed(&c->memory->timestamp, slip__wire_stamp(stamp(c, array)));
+	if (!array->source_contiguous)
+		slip__copy_strided(payload, array->data, array->item_bytes, array->ndim, array->shape, array->source_strides);
+	else if (array->bytes > 0)
+		memcpy(payload, array->data, array->bytes);
+	slip__lock_give(&c->lock);
+	c->published++;
+	return 0;
+}
+
+static int reserve(struct slip__writer_channel *common, const struct slip__array *array)
+{
+	return check_shape(channel_of(common), array);
+}
+
+/* ---- loans ---- */
+
+static struct loan *loan_of(struct slip__frame *frame)
+{
+	return (struct loan *)(void *)frame;
+}
+
+static struct slip__frame *lend(struct slip__writer_channel *common, const struct slip__array *array)
+{
+	struct channel *c = channel_of(common);
+	struct loan *loan = NULL;
+	if (check_shape(c, array) != 0)
+		return NULL;
+	for (uint32_t i = 0; loan == NULL && i < c->options.max_loans; i++)
+		if (a32_load_acquire(&c->loans[i].state) == LOAN_FREE) /* @LOAN */
+			loan = &c->loans[i];
+	if (loan == NULL)
+		return slip__fail_null(EMFILE, "%u loans of %s/%s are out, as many as max_loans allows: publish, discard or release one",
+				       c->options.max_loans, c->common.name.base, c->common.name.channel);
+	slip_frame *view = &loan->frame.view;
+	if (view->size < array->bytes)
+		drop_loan_bytes(loan); /* a row pitch may differ */
+	if (view->data == NULL && posix_memalign(&view->data, SLIP__LINE, array->bytes + 1) != 0) {
+		view->data = NULL;
+		return slip__fail_null(ENOMEM, "no memory for a loan of %llu bytes", (unsigned long long)array->bytes);
+	}
+	slip__frame_view(array, view);
+	view->flags = SLIP_FRAME_PRIVATE;
+	a32_store_relaxed(&loan->state, LOAN_OUT);
+	return &loan->frame;
+}
+
+static bool is_out(const struct loan *loan)
+{
+	return a32_load_relaxed(&loan->state) == LOAN_OUT;
+}
+
+static int publish(struct slip__frame *frame, bool keep)
+{
+	struct loan *loan = loan_of(frame);
+	if (!is_out(loan))
+		return slip__frame_not_a_loan();
+	struct channel *c = loan->channel;
+	slip_frame *view = &frame->view;
+	struct slip__array array = {.data = view->data,
+				    .dtype = view->dtype,
+				    .ndim = view->ndim,
+				    .item_bytes = slip_dtype_size(view->dtype),
+				    .bytes = c->shape.size,
+				    .capture_ns = view->capture_ns,
+				    .capture_realtime_ns = view->capture_realtime_ns,
+				    .source_contiguous = view->size == c->shape.size};
+	memcpy(array.shape, view->shape, sizeof(array.shape));
+	memcpy(array.source_strides, view->strides, sizeof(array.source_strides));
+	if (set(&c->common, &array) != 0)
+		return -1;
+	view->seq = c->published;
+	view->epoch = c->identity.inode;
+	if (keep)
+		(void)a32_add_relaxed(&c->users, 1);
+	a32_store_release(&loan->state, keep ? LOAN_KEPT : LOAN_FREE); /* @LOAN */
+	return 0;
+}
+
+static int discard(struct slip__frame *frame)
+{
+	struct loan *loan = loan_of(frame);
+	if (!is_out(loan))
+		return slip__frame_not_a_loan();
+	a32_store_relaxed(&loan->state, LOAN_FREE);
+	return 0;
+}
+
+static int release_kept(struct slip__frame *frame)
+{
+	struct loan *loan = loan_of(frame);
+	struct channel *c = loan->channel;
+	uint32_t state = LOAN_KEPT;
+	if (!a32_cas_acq_rel(&loan->state, &state, LOAN_FREE)) /* @LOAN @LOAN */
+		return slip__frame_not_held();
+	drop_channel(c);
+	return 0;
+}
+
+static int set_metadata(struct slip__frame *frame, const void *metadata, size_t size)
+{
+	(void)metadata;
+	if (!is_out(loan_of(frame)))
+		return slip__frame_not_a_loan();
+	if (size > 0)
+		return slip__fail(ENOTSUP,
+				  "the semaphore wire format has no room for metadata (%zu bytes): leave it out, or use lock-free mode",
+				  size);
+	return 0;
+}
+
+static int set_capture(struct slip__frame *frame, int64_t capture_ns, int64_t capture_realtime_ns)
+{
+	if (!is_out(loan_of(frame)))
+		return slip__frame_not_a_loan();
+	frame->view.capture_ns = capture_ns;
+	frame->view.capture_realtime_ns = capture_realtime_ns;
+	return 0;
+}
+
+static const struct slip__frame_ops loan_ops = {
+	.publish = publish,
+	.discard = discard,
+	.release = release_kept,
+	.set_metadata = set_metadata,
+	.set_capture = set_capture,
+};
+
+/* ---- questions ---- */
+
+static int readers(struct slip__writer_channel *common)
+{
+	return slip__fail(ENOTSUP, "the semaphore wire format does not say who reads %s/%s; lock-free mode does", common->name.base,
+			  common->name.channel);
+}
+
+static void stats(const struct slip__writer_channel *common, slip_writer_stats *out)
+{
+	const struct channel *c = (const struct channel *)(const void *)common;
+	out->published = c->published;
+	out->refused = c->refused;
+	out->wakes = 0;
+	out->grown = c->restarts;
+	out->last_seq = c->published;
+	out->epoch = c->identity.inode;
+}
+
+const struct slip__writer_ops slip__semaphore_writer = {
+	.open = open_channel,
+	.close = close_channel,
+	.abandon = abandon_channel,
+	.reserve = reserve,
+	.loan = lend,
+	.set = set,
+	.readers = readers,
+	.stats = stats,
+};
