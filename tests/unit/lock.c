@@ -102,7 +102,9 @@ Test(lock, a_waiting_one_gets_it_when_it_is_posted)
 	pid_t pid = fork();
 	if (pid == 0) {
 		struct slip__lock lock;
-		_exit(slip__lock_open(&lock, &name) == 0 && slip__lock_take(&lock, SLIP_FOREVER) == 0 && (slip__lock_give(&lock), true) ? 0 : 1);
+		_exit(slip__lock_open(&lock, &name) == 0 && slip__lock_take(&lock, SLIP_FOREVER) == 0 && (slip__lock_give(&lock), true)
+			      ? 0
+			      : 1);
 	}
 	while (a64_load_relaxed(&writer.semaphore->trying) == 0)
 		pause_ms(1);

@@ -222,7 +222,8 @@ Test(wire, names_are_split_at_the_base_or_at_the_best_guess)
 	expect_parsed("a_b_c_shm", 0, "a_b", "c");
 	expect_parsed("a_b_c_shm", 1, "a", "b_c");
 	slip_channel_name name;
-	const char *const none[] = {"", "_shm", "image_shm", "_image_shm", "a_image_sem", "sem.a_image_sem", "a_image", "a b_image_shm", "a__shm"};
+	const char *const none[] = {"",	       "_shm",		"image_shm", "_image_shm", "a_image_sem", "sem.a_image_sem",
+				    "a_image", "a b_image_shm", "a__shm"};
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
 		cr_assert_eq(slip__wire_parse(none[i], 0, &name), -1, "%s", none[i]);
 	cr_assert_eq(slip__wire_parse("a_b_shm", 2, &name), -1);
