@@ -10,7 +10,8 @@ static const char HELP[] =
 	"Usage: slipring gc [BASE] [--yes] [--json]\n\n"
 	"Lists objects in shared memory whose owners are dead: channels whose writer died and that nobody reads, and what a writer\n"
 	"left that died while making, growing or closing one. Removes them with --yes. Never touches what a live process holds:\n"
-	"each is checked again, under its lock, before it goes. A writer that opens the channel again cleans up by itself.\n\n"
+	"each is checked again, under its lock, before it goes. A writer that opens the channel again cleans up by itself. Of\n"
+	"semaphore channels only those that slipring made are listed: whether another program lives cannot be told.\n\n"
 	"Examples:\n  slipring gc\n  slipring gc camera_01 --yes\n";
 
 static const struct option OPTIONS[] = {

@@ -8,15 +8,11 @@
 static const char HELP[] =
 	"Usage: slipring ls [BASE] [--json]\n\n"
 	"Lists the channels that exist, or those of one base name. state: live (a writer holds it), dead (its writer died; the\n"
-	"next one takes over), closed. readers: attached and alive.\n\n"
+	"next one takes over), closed, unknown (a semaphore channel of another program's, which does not say). readers: attached and\n"
+	"alive. A semaphore channel has no numbers, slots or table of readers.\n\n"
 	"Examples:\n  slipring ls\n  slipring ls camera_01 --json\n";
 
 static const struct option OPTIONS[] = {{"help", no_argument, NULL, 'h'}, {"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
-
-static const char *state_name(slip_channel_state state)
-{
-	return state == SLIP_CHANNEL_LIVE ? "live" : state == SLIP_CHANNEL_DEAD ? "dead" : "closed";
-}
 
 static unsigned living(const slip_channel_info *info)
 {
@@ -35,8 +31,16 @@ static void print_row(const slip_channel_info *info, const char *name)
 		shape_text(info->ndim, info->shape, shape);
 		(void)slip_dtype_name(info->dtype, dtype, sizeof(dtype));
 	}
-	printf("%-28s %-6s %12" PRIu64 "  %-16s %-10s %-10s %5u %9s %7u\n", name, state_name(info->state), info->last_seq, shape, dtype,
-	       info->encoding[0] != '\0' ? info->encoding : "-", info->slots, human_size(info->payload_bytes, size), living(info));
+	char seq[24] = "-";
+	char slots[16] = "-";
+	char readers[16] = "-";
+	if (info->name.mode == SLIP_MODE_LOCK_FREE) {
+		(void)snprintf(seq, sizeof(seq), "%" PRIu64, info->last_seq);
+		(void)snprintf(slots, sizeof(slots), "%u", info->slots);
+		(void)snprintf(readers, sizeof(readers), "%u", living(info));
+	}
+	printf("%-28s %-7s %-9s %12s  %-16s %-10s %-10s %5s %9s %7s\n", name, state_name(info->state), mode_name(info->name.mode), seq,
+	       shape, dtype, info->encoding[0] != '\0' ? info->encoding : "-", slots, human_size(info->payload_bytes, size), readers);
 }
 
 static void print_json(const slip_channel_info *info, bool first)
@@ -45,8 +49,9 @@ static void print_json(const slip_channel_info *info, bool first)
 	json_string(stdout, info->name.base);
 	printf(",\"channel\":");
 	json_string(stdout, info->name.channel);
-	printf(",\"state\":\"%s\",\"last_seq\":%" PRIu64 ",\"slots\":%u,\"payload_bytes\":%" PRIu64 ",\"readers\":%u,\"encoding\":",
-	       state_name(info->state), info->last_seq, info->slots, info->payload_bytes, living(info));
+	printf(",\"mode\":\"%s\",\"state\":\"%s\",\"last_seq\":%" PRIu64 ",\"slots\":%u,\"payload_bytes\":%" PRIu64
+	       ",\"readers\":%u,\"encoding\":",
+	       mode_name(info->name.mode), state_name(info->state), info->last_seq, info->slots, info->payload_bytes, living(info));
 	json_string(stdout, info->encoding);
 	if (info->ndim >= 0) {
 		char dtype[24];
@@ -82,8 +87,8 @@ int cmd_ls(int argc, char **argv)
 	if (json)
 		printf("[");
 	else if (count > 0)
-		printf("%s%-28s %-6s %12s  %-16s %-10s %-10s %5s %9s %7s%s\n", bold(stdout), "CHANNEL", "STATE", "SEQ", "SHAPE", "DTYPE",
-		       "ENCODING", "SLOTS", "SIZE", "READERS", plain(stdout));
+		printf("%s%-28s %-7s %-9s %12s  %-16s %-10s %-10s %5s %9s %7s%s\n", bold(stdout), "CHANNEL", "STATE", "MODE", "SEQ",
+		       "SHAPE", "DTYPE", "ENCODING", "SLOTS", "SIZE", "READERS", plain(stdout));
 	for (size_t i = 0; i < count; i++) {
 		char name[2 * SLIP_NAME_MAX];
 		(void)snprintf(name, sizeof(name), "%s/%s", names[i].base, names[i].channel);

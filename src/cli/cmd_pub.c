@@ -58,6 +58,9 @@ static const char HELP[] =
 	"      --slots N --history N --max-readers N --leases N\n"
 	"      --permissions 0660 --observers 0040 --prefault\n"
 	"                        of the ring: see slip_writer_options\n"
+	"      --mode M          lock-free, or semaphore: the wire format of PosixIPC Image Transport, for programs that speak it. It "
+	"carries\n"
+	"                        no checksum, encoding or video header, and none of the ring's options\n"
 	"What is told:\n"
 	"      --stats[=SECONDS] a line every second (or so many) on stderr\n"
 	"      --json            the same and the summary as JSON lines, on stdout\n\n"
@@ -84,6 +87,7 @@ enum {
 	OPT_PERMISSIONS,
 	OPT_OBSERVERS,
 	OPT_PREFAULT,
+	OPT_MODE,
 	OPT_STATS,
 	OPT_JSON
 };
@@ -108,6 +112,7 @@ static const struct option OPTIONS[] = {
 	{"permissions", required_argument, NULL, OPT_PERMISSIONS},
 	{"observers", required_argument, NULL, OPT_OBSERVERS},
 	{"prefault", no_argument, NULL, OPT_PREFAULT},
+	{"mode", required_argument, NULL, OPT_MODE},
 	{"stats", optional_argument, NULL, OPT_STATS},
 	{"json", no_argument, NULL, OPT_JSON},
 	{NULL, 0, NULL, 0},
@@ -159,6 +164,7 @@ static bool take_option(struct pub *p, int found)
 	case OPT_PERMISSIONS: return parse_permissions("pub", "permissions", optarg, &p->options.permissions);
 	case OPT_OBSERVERS: return parse_permissions("pub", "observers", optarg, &p->options.observers);
 	case OPT_PREFAULT: p->options.prefault = 1; return true;
+	case OPT_MODE: return parse_mode("pub", optarg, &p->options.mode);
 	case OPT_STATS: p->stats_s = 1; return optarg == NULL || parse_real("pub", "stats", optarg, 0.01, 3600, &p->stats_s);
 	case OPT_JSON: p->json = true; return true;
 	default: return false;
@@ -204,6 +210,11 @@ static void report(const struct pub *p, const struct tally *t, const struct tall
 	fprintf(stderr, "%s%s/%s%s %s%" PRIu64 " frames  %.1f fps  %.0f MB/s  dropped %" PRIu64 "  late %" PRIu64 "  longest call %s\n",
 		bold(stderr), p->target.base, p->target.channel, plain(stderr), last ? "in all: " : "", t->published, fps, mbps, t->dropped,
 		t->late, human_ns((uint64_t)t->longest_ns, longest));
+}
+
+static bool describes_frames(const struct pub *p)
+{
+	return p->options.mode != SLIP_MODE_SEMAPHORE; /* which has no room for it */
 }
 
 /* Reads a frame that there is no slot for, so that the next one can be read. */
@@ -256,7 +267,7 @@ static enum more one_frame(struct pub *p, slip_writer *writer, struct input *inp
 		return stopped() ? MORE_END : MORE_FAILED;
 	}
 	input->frame++;
-	if (loan != NULL && !metadata_write(loan, &input->video)) {
+	if (loan != NULL && describes_frames(p) && !metadata_write(loan, &input->video)) {
 		say_library_error("cannot describe a frame");
 		return MORE_FAILED;
 	}
@@ -268,6 +279,10 @@ static enum more one_frame(struct pub *p, slip_writer *writer, struct input *inp
 	before = now();
 	size_t bytes = loan->size;
 	if (slip_publish(loan) != 0) {
+		if (errno == EAGAIN && slip_discard(loan) == 0) {
+			t->dropped++;
+			return MORE_FRAME;
+		}
 		say_library_error("cannot publish");
 		return MORE_FAILED;
 	}
@@ -297,6 +312,8 @@ static int run(struct pub *p, slip_writer *writer, struct input *input)
 		}
 		if (more != MORE_FRAME)
 			break;
+		if (!describes_frames(p))
+			input->array.encoding = NULL;
 		if (start == 0) {
 			if (slip_channel_create(writer, p->target.channel, &input->array) != 0)
 				return say_library_error("cannot open the channel");
@@ -344,6 +361,10 @@ int cmd_pub(int argc, char **argv)
 				 optind < argc ? argv[optind + 1] : "");
 	if (!parse_target("pub", argv[optind], "image", &p.target))
 		return EXIT_USAGE;
+	if (p.options.mode == SLIP_MODE_SEMAPHORE && (p.wait_readers > 0 || p.encoding != NULL))
+		return say_usage("pub", "--%s needs --mode lock-free: the semaphore wire format %s",
+				 p.wait_readers > 0 ? "wait-readers" : "encoding",
+				 p.wait_readers > 0 ? "does not say who reads" : "has no encodings");
 	if (p.is_raw != (p.raw.dtype.bits != 0))
 		return say_usage("pub", "--shape and --dtype go together");
 	catch_signals();

@@ -68,6 +68,7 @@ static const char HELP[] =
 	"  -t, --timeout SECONDS  fail when nothing comes for so long\n"
 	"  -f, --follow           stay when the writer closes the channel, and go on with the next one\n"
 	"      --observer         read-only: mark nothing, copy out\n"
+	"      --mode M           lock-free or semaphore only (see slipring pub --help); otherwise what is there, lock-free first\n"
 	"      --spin US          busy-wait so long before sleeping\n"
 	"      --slow MS          hold each frame so long (to see what a slow reader does)\n\n"
 	"Examples:\n"
@@ -75,7 +76,7 @@ static const char HELP[] =
 	"  slipring sub camera_01 -o - | ffplay -\n"
 	"  slipring sub camera_01 --next -n 100 -o clip.y4m\n";
 
-enum { OPT_STATS = 256, OPT_JSON, OPT_FORMAT, OPT_EVERY, OPT_OBSERVER, OPT_SPIN, OPT_SLOW };
+enum { OPT_STATS = 256, OPT_JSON, OPT_FORMAT, OPT_EVERY, OPT_OBSERVER, OPT_MODE, OPT_SPIN, OPT_SLOW };
 
 static const struct option OPTIONS[] = {
 	{"help", no_argument, NULL, 'h'},
@@ -90,6 +91,7 @@ static const struct option OPTIONS[] = {
 	{"format", required_argument, NULL, OPT_FORMAT},
 	{"every", required_argument, NULL, OPT_EVERY},
 	{"observer", no_argument, NULL, OPT_OBSERVER},
+	{"mode", required_argument, NULL, OPT_MODE},
 	{"spin", required_argument, NULL, OPT_SPIN},
 	{"slow", required_argument, NULL, OPT_SLOW},
 	{NULL, 0, NULL, 0},
@@ -110,6 +112,7 @@ static bool take_option(struct sub *s, int found)
 	case OPT_FORMAT: return parse_format(optarg, &s->format);
 	case OPT_EVERY: return parse_count("sub", "every", optarg, 1, UINT64_MAX, &s->every);
 	case OPT_OBSERVER: s->options.observer = 1; return true;
+	case OPT_MODE: return parse_mode("sub", optarg, &s->options.mode);
 	case OPT_SPIN:
 		if (!parse_count("sub", "spin", optarg, 0, 1000000, &spin_us))
 			return false;
@@ -176,8 +179,10 @@ static void verify(struct receiving *s, const slip_frame *frame)
 static bool use(struct receiving *s, const slip_frame *frame)
 {
 	struct tally *t = &s->tally;
-	int64_t age = frame->publish_ns != 0 ? now() - frame->publish_ns : 0;
-	if (frame->publish_ns != 0) {
+	/* The semaphore wire format has one stamp, which is the publish's unless its writer says otherwise. */
+	int64_t stamp = frame->publish_ns != 0 ? frame->publish_ns : frame->capture_ns;
+	int64_t age = stamp != 0 ? now() - stamp : 0;
+	if (stamp != 0) {
 		histogram_add(&s->all, age > 0 ? (uint64_t)age : 0);
 		histogram_add(&s->recent, age > 0 ? (uint64_t)age : 0);
 	}
@@ -224,6 +229,7 @@ static enum outcome judge(struct receiving *s, int64_t quiet_since)
 	switch (errno) {
 	case ETIMEDOUT:
 	case ENOENT: /* between waiting and getting the channel can go */
+	case EAGAIN: /* or its lock be taken, in semaphore mode */
 	case EINTR:
 		if (s->sub->timeout_s < 0 || now() - quiet_since < (int64_t)(s->sub->timeout_s * NS_PER_S))
 			return GO_ON;
@@ -277,6 +283,7 @@ static int run(struct receiving *s)
 int cmd_sub(int argc, char **argv)
 {
 	struct sub sub = {.every = 1, .timeout_s = -1, .options = SLIP_READER_OPTIONS_INIT};
+	sub.options.lock_timeout_ns = 100000000;
 	int found;
 	while ((found = next_option("sub", argc, argv, OPTIONS)) != -1) {
 		if (found == 'h') {

@@ -127,6 +127,17 @@ bool parse_shape(const char *command, const char *text, slip_array *array)
 	return true;
 }
 
+bool parse_mode(const char *command, const char *text, slip_mode *mode)
+{
+	for (slip_mode m = SLIP_MODE_LOCK_FREE; m <= SLIP_MODE_SEMAPHORE; m++)
+		if (strcmp(text, mode_name(m)) == 0) {
+			*mode = m;
+			return true;
+		}
+	say_usage(command, "--mode is '%s'; expected lock-free or semaphore", text);
+	return false;
+}
+
 bool parse_permissions(const char *command, const char *option, const char *text, mode_t *mode)
 {
 	char *end;

@@ -19,6 +19,7 @@ bool parse_count(const char *command, const char *option, const char *text, uint
 bool parse_real(const char *command, const char *option, const char *text, double least, double most, double *value);
 bool parse_size(const char *command, const char *text, int64_t *width, int64_t *height); /* 640x480 */
 bool parse_shape(const char *command, const char *text, slip_array *array);		 /* 480,640,3 or 480x640x3 */
+bool parse_mode(const char *command, const char *text, slip_mode *mode);		 /* lock-free, semaphore */
 bool parse_permissions(const char *command, const char *option, const char *text, mode_t *mode);
 
 /* getopt_long without messages of its own; says what is wrong with an option and returns '?'. */

@@ -106,3 +106,14 @@ const char *human_ns(uint64_t ns, char text[16])
 	(void)snprintf(text, 16, unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value, UNITS[unit]);
 	return text;
 }
+
+const char *mode_name(slip_mode mode)
+{
+	return mode == SLIP_MODE_SEMAPHORE ? "semaphore" : "lock-free";
+}
+
+const char *state_name(slip_channel_state state)
+{
+	static const char *const NAMES[] = {"?", "live", "dead", "closed", "unknown"};
+	return NAMES[state <= SLIP_CHANNEL_UNKNOWN ? state : 0];
+}

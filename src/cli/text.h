@@ -32,6 +32,12 @@ const char *human_size(uint64_t bytes, char text[16]);
 /* "1080x1920x3", "scalar"; into text, which has room for 128. */
 const char *shape_text(int32_t ndim, const int64_t *shape, char text[128]);
 
+/* "lock-free", "semaphore". */
+const char *mode_name(slip_mode mode);
+
+/* "live", "dead", "closed", "unknown". */
+const char *state_name(slip_channel_state state);
+
 /* "412 ns", "3.1 us", "12 ms"; into text, which has room for 16. */
 const char *human_ns(uint64_t ns, char text[16]);
 
