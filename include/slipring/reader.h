@@ -54,7 +54,7 @@ typedef struct slip_reader_options {
 
 /*
  * Opens a reader for a base name (see slip_writer_open). No writer needs to exist. Channels are attached at their first use.
- * Fails with EINVAL, ENAMETOOLONG, ENOMEM; ENOTSUP for a mode that is not built in.
+ * Fails with EINVAL, ENAMETOOLONG, ENOMEM; ENOTSUP for an option that the mode does not have.
  */
 SLIP_API slip_reader *slip_reader_open(const char *base, const slip_reader_options *options);
 

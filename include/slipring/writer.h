@@ -87,7 +87,7 @@ typedef struct slip_writer_options {
 /*
  * Opens a writer for a base name: 1 to 100 letters, digits, '_', '-', '.', ':' or '+', not "." or "..". Nothing is made in
  * shared memory until a channel's first frame, or slip_channel_create. options may be NULL.
- * Fails with EINVAL, ENAMETOOLONG, ENOMEM; ENOTSUP for a mode that is not built in.
+ * Fails with EINVAL, ENAMETOOLONG, ENOMEM; ENOTSUP for an option that the mode does not have.
  */
 SLIP_API slip_writer *slip_writer_open(const char *base, const slip_writer_options *options);
 
