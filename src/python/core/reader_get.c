@@ -1,0 +1,210 @@
+/*
+ * reader_get.c - a Reader's methods that get frames, as leases or as arrays.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "args.h"
+#include "dtype.h"
+#include "errors.h"
+#include "frame.h"
+#include "reader.h"
+
+#include <errno.h>
+
+static struct reader *reader_of(PyObject *self)
+{
+	return (struct reader *)self;
+}
+
+bool reader_found_nothing(int err)
+{
+	return err == ENOENT || err == EPIPE || err == EAGAIN;
+}
+
+/* ---- leases; inside the reader, NULL with errno ---- */
+
+static void note_quick(struct reader *r, PyObject *name, const slip_frame *lease)
+{
+	PyObject *quick = (lease->flags & SLIP_FRAME_PRIVATE) == 0 ? name : NULL;
+	PyObject *old = r->quick;
+	if (quick == old)
+		return;
+	Py_XINCREF(quick);
+	r->quick = quick;
+	Py_XDECREF(old);
+}
+
+static slip_frame *take_latest(struct reader *r, PyObject *name, const char *channel)
+{
+	slip_frame *lease;
+	if (r->quick == name) {
+		lease = slip_get_array(r->handle, channel);
+	} else {
+		Py_BEGIN_ALLOW_THREADS lease = slip_get_array(r->handle, channel);
+		Py_END_ALLOW_THREADS
+	}
+	if (lease != NULL)
+		note_quick(r, name, lease);
+	return lease;
+}
+
+static slip_frame *take_next(struct reader *r, PyObject *name, const char *channel, int64_t timeout)
+{
+	slip_frame *lease = NULL;
+	const struct deadline deadline = args_deadline(timeout);
+	if (r->quick == name) {
+		lease = slip_next(r->handle, channel, 0);
+		if (lease == NULL && (errno != ETIMEDOUT || timeout == 0))
+			return NULL;
+	}
+	while (lease == NULL) {
+		Py_BEGIN_ALLOW_THREADS lease = slip_next(r->handle, channel, args_time_left(&deadline));
+		Py_END_ALLOW_THREADS if (lease == NULL && !args_interrupted()) return NULL;
+	}
+	note_quick(r, name, lease);
+	return lease;
+}
+
+/* ---- frames ---- */
+
+PyObject *reader_latest(FAST_ARGS)
+{
+	struct reader *r = reader_of(self);
+	PyObject *name = args_take_name("latest", args, count, kwnames, r->state->image);
+	const char *channel = name != NULL ? args_text(name, "name") : NULL;
+	if (channel == NULL || reader_enter(r) != 0)
+		return NULL;
+	slip_frame *lease = take_latest(r, name, channel);
+	int err = errno;
+	reader_leave(r);
+	if (lease != NULL)
+		return frame_make(r->state, self, lease, r->forks);
+	if (!reader_found_nothing(err))
+		return errors_raise_as(err, slip_error_detail());
+	Py_RETURN_NONE;
+}
+
+PyObject *reader_next(FAST_ARGS)
+{
+	static const char *const names[] = {"name", "timeout", NULL};
+	static const struct signature signature = {"next", 0, 2, names};
+	struct reader *r = reader_of(self);
+	PyObject *values[2];
+	int64_t timeout;
+	if (args_take(&signature, args, count, kwnames, values) != 0 || args_seconds(values[1], "timeout", &timeout) != 0)
+		return NULL;
+	PyObject *name = values[0] != NULL ? values[0] : r->state->image;
+	const char *channel = args_text(name, "name");
+	if (channel == NULL || reader_enter(r) != 0)
+		return NULL;
+	slip_frame *lease = take_next(r, name, channel, timeout);
+	int err = errno;
+	reader_leave(r);
+	if (lease != NULL)
+		return frame_make(r->state, self, lease, r->forks);
+	return PyErr_Occurred() ? NULL : errors_raise_as(err, slip_error_detail());
+}
+
+/* ---- arrays ---- */
+
+/* An array to copy into; *shown is what the user gets, the same or a view of it as bfloat16. */
+static PyObject *make_room(struct state *state, const slip_frame *lease, PyObject **shown)
+{
+	struct layout layout;
+	layout_of(lease, &layout);
+	struct numpy *numpy = state_numpy(state);
+	bool native = dtype_has_format(dtype_index(layout.dtype));
+	PyObject *dtype = numpy != NULL ? dtype_to_numpy(state, layout.dtype) : NULL;
+	PyObject *stored = dtype != NULL ? dtype_to_numpy(state, native ? layout.dtype : SLIP_U16) : NULL;
+	PyObject *shape = stored != NULL ? layout_shape(&layout) : NULL;
+	PyObject *room = shape != NULL ? PyObject_CallFunctionObjArgs(numpy->empty, shape, stored, NULL) : NULL;
+	if (room != NULL && native) {
+		Py_INCREF(room);
+		*shown = room;
+	} else if (room != NULL) {
+		*shown = PyObject_CallMethod(room, "view", "O", dtype);
+		if (*shown == NULL)
+			Py_CLEAR(room);
+	}
+	Py_XDECREF(shape);
+	Py_XDECREF(stored);
+	Py_XDECREF(dtype);
+	return room;
+}
+
+static PyObject *copy_out(struct state *state, slip_frame *lease)
+{
+	PyObject *shown = NULL;
+	PyObject *room = make_room(state, lease, &shown);
+	Py_buffer view;
+	if (room == NULL || PyObject_GetBuffer(room, &view, PyBUF_WRITABLE) != 0) {
+		(void)slip_release(lease);
+		Py_XDECREF(room);
+		Py_XDECREF(shown);
+		return NULL;
+	}
+	int64_t copied;
+	Py_BEGIN_ALLOW_THREADS copied = slip_copy(lease, view.buf, (size_t)view.len);
+	(void)slip_release(lease);
+	Py_END_ALLOW_THREADS PyBuffer_Release(&view);
+	Py_DECREF(room);
+	if (copied >= 0)
+		return shown;
+	Py_DECREF(shown);
+	return errors_raise();
+}
+
+static PyObject *array_of(struct reader *r, PyObject *name, bool copy)
+{
+	const char *channel = args_text(name, "name");
+	if (channel == NULL || reader_enter(r) != 0)
+		return NULL;
+	slip_frame *lease = take_latest(r, name, channel);
+	int err = errno;
+	reader_leave(r);
+	if (lease == NULL) {
+		if (!reader_found_nothing(err))
+			return errors_raise_as(err, slip_error_detail());
+		Py_RETURN_NONE;
+	}
+	/* A private frame is a copy by itself. */
+	if (copy && (lease->flags & SLIP_FRAME_PRIVATE) == 0)
+		return copy_out(r->state, lease);
+	PyObject *frame = frame_make(r->state, (PyObject *)r, lease, r->forks);
+	PyObject *array = frame != NULL ? frame_array(frame) : NULL;
+	Py_XDECREF(frame);
+	return array;
+}
+
+static PyObject *get_kind(PyObject *self, const char *function, PyObject *name, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
+{
+	static const char *const names[] = {"copy", NULL};
+	const struct signature signature = {function, 0, 1, names};
+	PyObject *values[1];
+	if (args_take(&signature, args, count, kwnames, values) != 0)
+		return NULL;
+	int copy = values[0] != NULL ? PyObject_IsTrue(values[0]) : 1;
+	return copy >= 0 ? array_of(reader_of(self), name, copy != 0) : NULL;
+}
+
+#define DEFINE_GET(kind)                                                                                                                   \
+	PyObject *reader_get_##kind(FAST_ARGS)                                                                                             \
+	{                                                                                                                                  \
+		return get_kind(self, "get_" #kind, reader_of(self)->state->kind, args, count, kwnames);                                   \
+	}
+
+DEFINE_GET(image)
+DEFINE_GET(depth)
+DEFINE_GET(pointcloud)
+DEFINE_GET(mask)
+
+PyObject *reader_get_array(FAST_ARGS)
+{
+	static const char *const names[] = {"name", "copy", NULL};
+	static const struct signature signature = {"get_array", 1, 2, names};
+	PyObject *values[2];
+	if (args_take(&signature, args, count, kwnames, values) != 0)
+		return NULL;
+	int copy = values[1] != NULL ? PyObject_IsTrue(values[1]) : 1;
+	return copy >= 0 ? array_of(reader_of(self), values[0], copy != 0) : NULL;
+}
