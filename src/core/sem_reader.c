@@ -15,8 +15,8 @@
 
 enum {
 	POLL_NS = 1000000,
-	/* Polls that find no channel where one was, before a wait calls it closed: a writer that starts again unlinks first. */
-	ABSENT_POLLS = 100,
+	/* How long a channel is missing before a wait calls it closed: a writer that starts again unlinks first. */
+	GONE_NS = 100000000,
 	SPIN_CHECKS = 32
 };
 
@@ -28,7 +28,7 @@ struct reading {
 	uint64_t memory_bytes;
 	struct slip__identity identity;
 	slip_frame shape; /* of every frame: what the header said when we attached */
-	bool gone;	  /* was attached, and nothing stands under the name any more */
+	int64_t gone_ns;  /* since when nothing stands under the name that we were attached to; 0: not so */
 	bool had;	  /* a frame of this object; its timestamp is last_stamp */
 	uint64_t last_stamp;
 	uint64_t seq; /* different frames had */
@@ -86,7 +86,7 @@ static void abandon_channel(struct slip__reader_channel *common)
 static int absent(const struct reading *c)
 {
 	const slip_channel_name *name = &c->common.name;
-	if (c->gone)
+	if (c->gone_ns != 0)
 		return slip__fail(EPIPE, "the writer closed %s/%s; nothing newer is there until one comes", name->base, name->channel);
 	return slip__fail(ENOENT, "there is no channel %s/%s (yet); start its writer, or wait with slip_wait_for_array", name->base,
 			  name->channel);
@@ -140,7 +140,7 @@ static int attach(struct reading *c)
 {
 	if (attach_once(c) != 0)
 		return errno == ENOENT ? absent(c) : -1;
-	c->gone = false;
+	c->gone_ns = 0;
 	c->had = false;
 	c->generations++;
 	return 0;
@@ -155,7 +155,7 @@ static int follow(struct reading *c)
 		if (slip__os_leads_to(memory, c->identity))
 			return 0;
 		detach(c);
-		c->gone = true;
+		c->gone_ns = slip__os_now();
 	}
 	return attach(c);
 }
@@ -284,15 +284,13 @@ static int wait_for(struct slip__reader_channel *common, int64_t timeout_ns, boo
 	int64_t now = slip__os_now();
 	int64_t deadline = slip__wait_deadline(now, timeout_ns);
 	int64_t spin_until = c->options.spin_ns > 0 ? slip__wait_deadline(now, c->options.spin_ns) : 0;
-	int absences = 0;
 	for (uint64_t checks = 0;; checks++) {
 		int state = ready(c, any);
 		if (state > 0)
 			return 0;
 		if (state < 0 && errno != ENOENT && errno != EPIPE)
 			return -1;
-		absences = state < 0 && errno == EPIPE ? absences + 1 : 0;
-		if (!any && absences > 0 && (timeout_ns == 0 || absences > ABSENT_POLLS))
+		if (!any && state < 0 && errno == EPIPE && (timeout_ns == 0 || slip__os_now() - c->gone_ns >= GONE_NS))
 			return -1;
 		if (checks % SPIN_CHECKS != 0 && now < spin_until) {
 			cpu_relax();

@@ -206,6 +206,8 @@ Test(sem_reader, waiting_polls_for_a_newer_stamp)
 	existing_unlink();
 	cr_assert_eq(slip_wait(reader, "image", SLIP_FOREVER), -1);
 	cr_assert_eq(errno, EPIPE);
+	cr_assert_eq(slip_wait(reader, "image", 1), -1);
+	cr_assert_eq(errno, EPIPE, "short limits are told too");
 	existing_close(&e);
 	slip_reader_close(reader);
 }

@@ -215,18 +215,16 @@ static int64_t now_ns(void)
 	return (int64_t)now.tv_sec * SECOND + now.tv_nsec;
 }
 
-struct deadline args_deadline(int64_t timeout_ns)
-{
-	int64_t now = timeout_ns > 0 ? now_ns() : 0;
-	return (struct deadline){.timeout_ns = timeout_ns, .end = timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns};
-}
-
-int64_t args_time_left(const struct deadline *deadline)
+int64_t args_time_left(struct deadline *deadline)
 {
 	if (deadline->timeout_ns <= 0)
 		return deadline->timeout_ns;
-	int64_t left = deadline->end - now_ns();
-	return left > 0 ? left : 0;
+	int64_t now = now_ns();
+	if (deadline->end == 0) {
+		deadline->end = deadline->timeout_ns > INT64_MAX - now ? INT64_MAX : now + deadline->timeout_ns;
+		return deadline->timeout_ns;
+	}
+	return deadline->end > now ? deadline->end - now : 0;
 }
 
 bool args_interrupted(void)

@@ -46,14 +46,13 @@ const char *args_mode_name(slip_mode mode);
 int args_u32(PyObject *value, void *to);
 int args_size(PyObject *value, void *to);
 
-/* A time limit from now on, for a wait that signals may interrupt. */
+/* A time limit of calls that signals may interrupt: all of it for the first one, then what is left. */
 struct deadline {
 	int64_t timeout_ns;
-	int64_t end;
+	int64_t end; /* 0 before the first */
 };
 
-struct deadline args_deadline(int64_t timeout_ns);
-int64_t args_time_left(const struct deadline *deadline);
+int64_t args_time_left(struct deadline *deadline);
 
 /* After a call of the library's that failed: whether it was for a signal whose handler has run by now, and did not raise. */
 bool args_interrupted(void);

@@ -128,14 +128,23 @@ static int refuse(const char *what, PyObject *value, const char *expected)
 	return -1;
 }
 
-static int check_device(PyObject *device)
+/* A pair of ints; *given is false for None. */
+static int take_pair(PyObject *value, const char *what, int64_t pair[2], bool *given)
 {
-	PyObject *cpu = device != NULL && device != Py_None ? Py_BuildValue("(ii)", DLPACK_CPU, 0) : NULL;
-	if (cpu == NULL)
-		return PyErr_Occurred() ? -1 : 0;
-	int same = PyObject_RichCompareBool(device, cpu, Py_EQ);
-	Py_DECREF(cpu);
-	return same == 0 ? refuse("dl_device", device, "expected (1, 0) or None") : same - 1;
+	int64_t dims[SLIP_MAX_DIMS];
+	int32_t count;
+	*given = value != NULL && value != Py_None;
+	if (!*given)
+		return 0;
+	if (!PyTuple_Check(value) || PyTuple_Size(value) != 2) {
+		PyErr_Format(PyExc_TypeError, "%s is %R; expected a pair of ints or None", what, value);
+		return -1;
+	}
+	if (args_dims(value, what, dims, &count) != 0)
+		return -1;
+	pair[0] = dims[0];
+	pair[1] = dims[1];
+	return 0;
 }
 
 static int take_request(struct request *request, PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
@@ -147,20 +156,15 @@ static int take_request(struct request *request, PyObject *const *args, Py_ssize
 		return -1;
 	if (values[0] != NULL && values[0] != Py_None)
 		return refuse("stream", values[0], "expected None");
-	if (check_device(values[2]) != 0)
+	int64_t device[2], version[2];
+	bool has_device, has_version;
+	if (take_pair(values[2], "dl_device", device, &has_device) != 0 || take_pair(values[1], "max_version", version, &has_version) != 0)
 		return -1;
+	if (has_device && (device[0] != DLPACK_CPU || device[1] != 0))
+		return refuse("dl_device", values[2], "expected (1, 0) or None");
 	request->copy = values[3] == NULL || values[3] == Py_None ? -1 : PyObject_IsTrue(values[3]);
-	if (request->copy == -1 && PyErr_Occurred())
-		return -1;
-	request->versioned = false;
-	if (values[1] == NULL || values[1] == Py_None)
-		return 0;
-	int64_t version[SLIP_MAX_DIMS];
-	int32_t parts;
-	if (args_dims(values[1], "max_version", version, &parts) != 0)
-		return -1;
-	request->versioned = parts > 0 && version[0] >= DLPACK_MAJOR;
-	return 0;
+	request->versioned = has_version && version[0] >= DLPACK_MAJOR;
+	return request->copy == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
 /* Whether a copy must be made. -1 with BufferError where it must and may not. */

@@ -111,18 +111,14 @@ PyObject *dtype_to_numpy(struct state *state, slip_dtype dtype)
 	return numpy->dtypes[index];
 }
 
-/* By numpy's name of it; a dtype of the other byte order has the same name. */
+/* By numpy's name of it, which is the same in either byte order. */
 static int from_numpy(PyObject *object, slip_dtype *dtype)
 {
 	PyObject *name = PyObject_GetAttrString(object, "name");
-	PyObject *native = name != NULL ? PyObject_GetAttrString(object, "isnative") : NULL;
-	const char *text = native != NULL ? args_text(name, "the dtype's name") : NULL;
-	int result = text != NULL ? 0 : -1;
-	if (text != NULL && (native != Py_True || slip_dtype_parse(text, dtype) != 0)) {
+	const char *text = name != NULL ? args_text(name, "the dtype's name") : NULL;
+	int result = text != NULL ? slip_dtype_parse(text, dtype) : -1;
+	if (text != NULL && result != 0)
 		PyErr_Format(PyExc_TypeError, "dtype %R (%U) is none that slipring carries", object, name);
-		result = -1;
-	}
-	Py_XDECREF(native);
 	Py_XDECREF(name);
 	return result;
 }

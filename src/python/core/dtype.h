@@ -23,7 +23,7 @@ bool dtype_from_format(const char *format, Py_ssize_t itemsize, slip_dtype *dtyp
 /* A numpy.dtype; a new reference. TypeError for bfloat16 where ml_dtypes is not there. */
 PyObject *dtype_to_numpy(struct state *state, slip_dtype dtype);
 
-/* What numpy.dtype() takes, or a name such as "bfloat16". TypeError for one that the library does not have. */
+/* What numpy.dtype() takes, of either byte order, or a name such as "bfloat16". TypeError for one that the library does not have. */
 int dtype_from_object(struct state *state, PyObject *object, slip_dtype *dtype);
 
 #endif

@@ -56,12 +56,6 @@ static void give_back(struct frame *f)
 		(void)slip_release(f->lease);
 }
 
-static PyObject *raise_released(void)
-{
-	PyErr_SetString(PyExc_ValueError, "the frame was released");
-	return NULL;
-}
-
 static bool is_released(struct frame *f)
 {
 	return atomic_load_explicit(&f->holds, memory_order_acquire) == 0;
@@ -75,7 +69,7 @@ static int hold(struct frame *f)
 	uint32_t holds = atomic_load_explicit(&f->holds, memory_order_relaxed);
 	do
 		if (holds == 0) {
-			raise_released();
+			PyErr_SetString(PyExc_ValueError, "the frame was released");
 			return -1;
 		}
 	while (!atomic_compare_exchange_weak_explicit(&f->holds, &holds, holds + 1, memory_order_acquire, memory_order_relaxed));
@@ -111,8 +105,6 @@ static PyObject *frame_release(PyObject *self, PyObject *Py_UNUSED(none))
 
 static PyObject *frame_enter(PyObject *self, PyObject *Py_UNUSED(none))
 {
-	if (is_released(frame_of(self)))
-		return raise_released();
 	Py_INCREF(self);
 	return self;
 }

@@ -4,6 +4,8 @@
 #include "args.h"
 #include "dtype.h"
 
+#include <string.h>
+
 static void fill_array(const Py_buffer *view, slip_array *array)
 {
 	array->data = view->buf;
@@ -14,26 +16,33 @@ static void fill_array(const Py_buffer *view, slip_array *array)
 	}
 }
 
-/* To the library strides that are all zero mean C-contiguous; here they mean one element many times. */
-static bool repeats_one_element(const Py_buffer *view)
+/*
+ * To the library strides that are all zero mean C-contiguous; here they mean one element many times. It is enough to have it as many times as the
+ * shortest dimension is long.
+ */
+static int repeat_element(struct input *input, slip_array *array)
 {
-	if (view->len <= view->itemsize)
-		return false;
-	for (int i = 0; i < view->ndim; i++)
-		if (view->strides[i] != 0)
-			return false;
-	return true;
-}
-
-static int unroll(struct input *input, slip_array *array)
-{
-	input->copy = PyMem_Malloc((size_t)input->view.len);
+	size_t item = (size_t)input->view.itemsize;
+	int shortest = 0;
+	for (int i = 0; i < array->ndim; i++) {
+		if (array->strides[i] != 0)
+			return 0;
+		if (array->shape[i] < array->shape[shortest])
+			shortest = i;
+	}
+	int64_t count = array->ndim > 0 ? array->shape[shortest] : 0;
+	if (count == 0)
+		return 0;
+	input->copy = PyMem_Malloc((size_t)count * item);
 	if (input->copy == NULL) {
 		PyErr_NoMemory();
 		return -1;
 	}
+	for (int64_t i = 0; i < count; i++)
+		memcpy((char *)input->copy + (size_t)i * item, input->view.buf, item);
 	array->data = input->copy;
-	return PyBuffer_ToContiguous(input->copy, &input->view, input->view.len, 'C');
+	array->strides[shortest] = (int64_t)item;
+	return 0;
 }
 
 /* 1: taken. 0: not a buffer of a type that the library knows. */
@@ -52,7 +61,7 @@ static int take_buffer(PyObject *object, struct input *input, slip_array *array)
 		return 0;
 	}
 	fill_array(&input->view, array);
-	if (repeats_one_element(&input->view) && unroll(input, array) != 0)
+	if (array->ndim <= SLIP_MAX_DIMS && repeat_element(input, array) != 0)
 		return -1;
 	return 1;
 }
@@ -80,7 +89,8 @@ static int take_prepared(PyObject *object, struct input *input, slip_array *arra
 int input_take(PyObject *object, struct input *input, slip_array *array)
 {
 	*input = (struct input){.copy = NULL};
-	if (PyObject_CheckBuffer(object)) {
+	/* To numpy, bytes are text of one element. */
+	if (PyObject_CheckBuffer(object) && !PyBytes_Check(object)) {
 		int taken = take_buffer(object, input, array);
 		if (taken != 0)
 			return taken == 1 ? 0 : -1;

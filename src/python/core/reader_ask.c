@@ -25,7 +25,7 @@ static PyObject *wait_with(struct reader *r, PyObject *name, PyObject *limit, in
 	const char *channel = args_text(name, "name");
 	if (channel == NULL || args_seconds(limit, "timeout", &timeout) != 0 || reader_enter(r) != 0)
 		return NULL;
-	const struct deadline deadline = args_deadline(timeout);
+	struct deadline deadline = {.timeout_ns = timeout};
 	do {
 		Py_BEGIN_ALLOW_THREADS result = wait(r->handle, channel, args_time_left(&deadline));
 		Py_END_ALLOW_THREADS

@@ -51,7 +51,7 @@ static slip_frame *take_latest(struct reader *r, PyObject *name, const char *cha
 static slip_frame *take_next(struct reader *r, PyObject *name, const char *channel, int64_t timeout)
 {
 	slip_frame *lease = NULL;
-	const struct deadline deadline = args_deadline(timeout);
+	struct deadline deadline = {.timeout_ns = timeout};
 	if (r->quick == name) {
 		lease = slip_next(r->handle, channel, 0);
 		if (lease == NULL && (errno != ETIMEDOUT || timeout == 0))

@@ -112,7 +112,7 @@ static int take_item(struct waiting *w, Py_ssize_t i, struct state *state)
 
 static int wait_for(struct waiting *w, int64_t timeout)
 {
-	const struct deadline deadline = args_deadline(timeout);
+	struct deadline deadline = {.timeout_ns = timeout};
 	int ready;
 	do {
 		Py_BEGIN_ALLOW_THREADS ready = slip_wait_any(w->items, (size_t)w->count, args_time_left(&deadline));

@@ -279,7 +279,7 @@ static PyMethodDef writer_methods[] = {
 	     "Make a channel ready ahead of its first frame, with slots for such arrays, or take it over from a dead writer.\n\n"
 	     "OSError(EBUSY) while another writer lives, OSError(ENOSPC) where there is no room (nothing is left behind)."),
 	FAST("loan", writer_loan,
-	     "loan($self, /, name, shape, dtype, timestamp=None, *, encoding='', frame_id='', metadata=b'', strides=None)\n--\n\n"
+	     "loan($self, /, name, shape, dtype, timestamp=None, *, strides=None, encoding='', frame_id='', metadata=b'')\n--\n\n"
 	     "Lend a free slot, to be filled in place: `with writer.loan(...) as frame: frame.array[...] = ...` publishes at the end.\n\n"
 	     "Its bytes are whatever the slot held before. strides: bytes, ascending towards the first dimension (a row pitch); None is\n"
 	     "C-contiguous. The rest as for set_array. OSError(EMFILE) while max_loans are out, BlockingIOError when every slot is held."),
