@@ -12,15 +12,16 @@ int slip__sem_channel_of(const char *file, const char *base, slip_channel_name *
 {
 	struct slip__lock lock;
 	int err = errno;
-	int done = slip__wire_parse(file, base != NULL ? strlen(base) : 0, name);
+	size_t asked = base != NULL ? strlen(base) : 0;
+	int done = slip__wire_parse(file, asked, name);
 	if (done == 0 && base != NULL && strcmp(name->base, base) != 0)
 		done = -1;
 	/* A semaphore of ours says where the base ends; the name alone is a guess. */
 	if (done == 0 && slip__lock_look(&lock, name) == 0) {
 		uint32_t length = slip__lock_made_for(&lock);
-		if (length > 0 && base == NULL)
+		if (length > 0 && asked == 0)
 			done = slip__wire_parse(file, length, name);
-		else if (length > 0 && length != strlen(base))
+		else if (length > 0 && length != asked)
 			done = -1;
 		slip__lock_close(&lock);
 	}
