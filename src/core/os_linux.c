@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -51,6 +52,10 @@ static int fail_with_close(int fd, int err, const char *what)
 /* In steps, so that a process with an interval timer gets on: a signal undoes the step that it interrupts. */
 static int allocate(int fd, uint64_t size)
 {
+	/* What can never fit is refused before it has filled the machine's memory, which is the tmpfs's too. */
+	struct statvfs room;
+	if (fstatvfs(fd, &room) == 0 && room.f_blocks != 0 && size / room.f_frsize > room.f_bavail)
+		return ENOSPC;
 	for (uint64_t at = 0; at < size;) {
 		uint64_t step = size - at < ALLOCATION_STEP ? size - at : ALLOCATION_STEP;
 		int err = posix_fallocate(fd, (off_t)at, (off_t)step);

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 static const char *file_name(void)
@@ -134,4 +135,17 @@ Test(os, a_child_has_another_process_token)
 	int status;
 	waitpid(child, &status, 0);
 	cr_assert_eq(status, 0);
+}
+
+Test(os_linux, what_can_never_fit_is_refused_before_any_of_it_is_allocated)
+{
+	struct statvfs before;
+	struct statvfs after;
+	cr_assert_eq(statvfs("/dev/shm", &before), 0);
+	errno = 0;
+	cr_assert_eq(slip__os_make((before.f_blocks + 1) * before.f_frsize + 4096, 0600), -1);
+	cr_assert_eq(errno, ENOSPC);
+	cr_assert_eq(statvfs("/dev/shm", &after), 0);
+	/* Others may use it meanwhile, but not most of it. */
+	cr_assert(after.f_bavail > before.f_bavail / 2);
 }
