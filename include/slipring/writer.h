@@ -140,6 +140,12 @@ SLIP_API int slip_publish_keep(slip_frame *frame);
 SLIP_API int slip_discard(slip_frame *frame);
 
 /*
+ * Gives a loan back unpublished, but keeps its memory, and its place in the ring, until slip_release: for where somebody may still write to it. Like a
+ * kept frame it outlives slip_writer_close, and any thread may release it.
+ */
+SLIP_API int slip_discard_keep(slip_frame *frame);
+
+/*
  * Sets what is only known once a loan is filled. Metadata: at most SLIP_METADATA_MAX bytes (EMSGSIZE). Stamps: as in
  * slip_array, 0 for now or derived. EINVAL where frame is no loan.
  */

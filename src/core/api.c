@@ -76,7 +76,15 @@ int slip_discard(slip_frame *frame)
 	struct slip__frame *f = checked(frame);
 	if (f == NULL)
 		return -1;
-	return f->ops->discard != NULL ? f->ops->discard(f) : slip__frame_not_a_loan();
+	return f->ops->discard != NULL ? f->ops->discard(f, false) : slip__frame_not_a_loan();
+}
+
+int slip_discard_keep(slip_frame *frame)
+{
+	struct slip__frame *f = checked(frame);
+	if (f == NULL)
+		return -1;
+	return f->ops->discard != NULL ? f->ops->discard(f, true) : slip__frame_not_a_loan();
 }
 
 int slip_release(slip_frame *frame)

@@ -16,7 +16,7 @@ struct slip__frame;
 /* What a mode does with its frames. A lease has release alone; the other entries are NULL, and asking for them is EINVAL. */
 struct slip__frame_ops {
 	int (*publish)(struct slip__frame *frame, bool keep);
-	int (*discard)(struct slip__frame *frame);
+	int (*discard)(struct slip__frame *frame, bool keep);
 	int (*release)(struct slip__frame *frame);
 	int (*set_metadata)(struct slip__frame *frame, const void *metadata, size_t size);
 	int (*set_capture)(struct slip__frame *frame, int64_t capture_ns, int64_t capture_realtime_ns);

@@ -378,6 +378,14 @@ static bool is_out(const struct loan *loan)
 	return a32_load_relaxed(&loan->state) == LOAN_OUT;
 }
 
+/* A kept one's memory stays until its release, past the channel's close. */
+static void end(struct loan *loan, bool keep)
+{
+	if (keep)
+		(void)a32_add_relaxed(&loan->channel->users, 1);
+	a32_store_release(&loan->state, keep ? LOAN_KEPT : LOAN_FREE); /* @LOAN */
+}
+
 static int publish(struct slip__frame *frame, bool keep)
 {
 	struct loan *loan = loan_of(frame);
@@ -399,18 +407,16 @@ static int publish(struct slip__frame *frame, bool keep)
 		return -1;
 	view->seq = c->published;
 	view->epoch = c->identity.inode;
-	if (keep)
-		(void)a32_add_relaxed(&c->users, 1);
-	a32_store_release(&loan->state, keep ? LOAN_KEPT : LOAN_FREE); /* @LOAN */
+	end(loan, keep);
 	return 0;
 }
 
-static int discard(struct slip__frame *frame)
+static int discard(struct slip__frame *frame, bool keep)
 {
 	struct loan *loan = loan_of(frame);
 	if (!is_out(loan))
 		return slip__frame_not_a_loan();
-	a32_store_relaxed(&loan->state, LOAN_FREE);
+	end(loan, keep);
 	return 0;
 }
 

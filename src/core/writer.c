@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum loan_state { LOAN_FREE, LOAN_OUT, LOAN_KEPT, LOAN_ENDING };
+enum loan_state { LOAN_FREE, LOAN_OUT, LOAN_KEPT, LOAN_KEPT_UNPUBLISHED, LOAN_ENDING };
 
 struct channel;
 
@@ -221,11 +221,24 @@ static void move_to_front(struct slip__generation *g, uint32_t slot)
 	g->order[0] = (uint16_t)slot;
 }
 
-static int discard(struct slip__frame *frame)
+/* From now on the loan's slot and memory are its holder's, whatever becomes of the channel. */
+static void keep_as(struct loan *loan, enum loan_state state)
+{
+	slip__generation_keep(loan->generation);
+	leave(loan->channel, loan->generation);
+	(void)a32_add_relaxed(&loan->channel->users, 1);
+	a32_store_release(&loan->state, (uint32_t)state); /* @LOAN */
+}
+
+static int discard(struct slip__frame *frame, bool keep)
 {
 	struct loan *loan = loan_of(frame);
 	if (!is_out(loan))
 		return slip__frame_not_a_loan();
+	if (keep) {
+		keep_as(loan, LOAN_KEPT_UNPUBLISHED);
+		return 0;
+	}
 	slip__slot_discard(&loan->generation->segment.ring, loan->slot);
 	move_to_end(loan->generation, loan->slot);
 	forget(loan);
@@ -297,27 +310,27 @@ static int publish(struct slip__frame *frame, bool keep)
 	g->has_head = true;
 	a64_store_relaxed(&header->published, ++c->published);
 	a64_store_relaxed(&header->last_publish_ns, (uint64_t)frame->view.publish_ns);
-	if (keep) {
-		slip__generation_keep(g);
-		leave(c, g);
-		(void)a32_add_relaxed(&c->users, 1);
-		a32_store_release(&loan->state, LOAN_KEPT); /* @LOAN */
-	} else {
+	if (keep)
+		keep_as(loan, LOAN_KEPT);
+	else
 		forget(loan);
-	}
 	return 0;
 }
 
 static int release_kept(struct slip__frame *frame)
 {
 	struct loan *loan = loan_of(frame);
-	uint32_t state = LOAN_KEPT;
+	uint32_t was = LOAN_KEPT;
 	/* FREE comes last, so that a new loan cannot take the entry before the slot is free. */
-	if (!a32_cas_acq_rel(&loan->state, &state, LOAN_ENDING)) /* @LOAN @LOAN */
+	if (!a32_cas_acq_rel(&loan->state, &was, LOAN_ENDING) &&				 /* @LOAN @LOAN */
+	    (was != LOAN_KEPT_UNPUBLISHED || !a32_cas_acq_rel(&loan->state, &was, LOAN_ENDING))) /* @LOAN @LOAN */
 		return slip__frame_not_held();
 	struct channel *c = loan->channel;
 	struct slip__generation *g = loan->generation;
-	slip__slot_drop_own(&g->segment.ring, loan->slot);
+	if (was == LOAN_KEPT)
+		slip__slot_drop_own(&g->segment.ring, loan->slot);
+	else
+		slip__slot_discard(&g->segment.ring, loan->slot);
 	slip__generation_drop(g);
 	a32_store_release(&loan->state, LOAN_FREE); /* @LOAN */
 	drop_channel(c);
@@ -380,7 +393,7 @@ static int set(struct slip__writer_channel *common, const struct slip__array *ar
 	if (publish(frame, false) == 0)
 		return 0;
 	int err = errno;
-	(void)discard(frame);
+	(void)discard(frame, false);
 	errno = err;
 	return -1;
 }
@@ -409,7 +422,7 @@ static void close_channel(struct slip__writer_channel *common)
 	struct channel *c = channel_of(common);
 	for (uint32_t i = 0; i < c->loan_count; i++)
 		if (is_out(&c->loans[i]))
-			(void)discard(&c->loans[i].frame);
+			(void)discard(&c->loans[i].frame, false);
 	slip__generation_end(c->generation);
 	slip__generation_drop(c->generation);
 	c->generation = NULL;

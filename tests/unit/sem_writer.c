@@ -217,6 +217,18 @@ Test(sem_writer, loans_are_private_until_published_in_any_order)
 	slip_reader_close(reader);
 }
 
+Test(sem_writer, a_discarded_loan_that_is_kept_outlives_the_writer)
+{
+	slip_writer *writer = semaphore_writer(0);
+	slip_array image = image_of(NULL);
+	slip_frame *loan = slip_loan(writer, "image", &image);
+	cr_assert_eq(slip_discard_keep(loan), 0);
+	cr_assert_eq(slip_publish(loan), -1);
+	slip_writer_close(writer);
+	memset(loan->data, 1, loan->size);
+	cr_assert_eq(slip_release(loan), 0);
+}
+
 Test(sem_writer, loans_out_are_limited_and_come_back)
 {
 	slip_writer *writer = semaphore_writer(0);

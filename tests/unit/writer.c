@@ -290,3 +290,35 @@ Test(writer, frames_from_one_byte_to_many_pages_keep_their_bytes)
 		free(data);
 	}
 }
+
+Test(writer, a_discarded_loan_that_is_kept_stays_out_of_use_until_released)
+{
+	char own[80];
+	(void)snprintf(own, sizeof(own), "%s-keep", base);
+	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
+	options.slots = 3;
+	slip_writer *writer = slip_writer_open(own, &options);
+	slip_reader *reader = slip_reader_open(own, NULL);
+	slip_array a = bytes_array("abcdefgh", 8);
+	slip_frame *loan = slip_loan(writer, "a", &a);
+	cr_assert_eq(slip_discard_keep(loan), 0, "%s", slip_error_detail());
+	cr_assert_eq(slip_publish(loan), -1);
+	cr_assert_eq(slip_discard(loan), -1);
+	for (int i = 0; i < 20; i++) {
+		memset(loan->data, '!', 8); /* whoever still writes disturbs nobody */
+		cr_assert_eq(slip_set_array(writer, "a", &a), 0, "%s", slip_error_detail());
+		slip_frame *f = slip_get_array(reader, "a");
+		cr_assert_eq(f->seq, (uint64_t)i + 1, "no number was used up");
+		cr_assert_eq(memcmp(f->data, "abcdefgh", 8), 0);
+		slip_release(f);
+	}
+	cr_assert_eq(slip_release(loan), 0);
+	cr_assert_eq(slip_release(loan), -1);
+	loan = slip_loan(writer, "a", &a);
+	cr_assert_eq(slip_discard_keep(loan), 0);
+	slip_writer_close(writer);
+	slip_reader_close(reader);
+	cr_assert_eq(objects_with(own), 0);
+	memset(loan->data, '!', 8);
+	cr_assert_eq(slip_release(loan), 0);
+}
