@@ -7,6 +7,7 @@
 #include <time.h>
 
 #define SECOND INT64_C(1000000000)
+#define SLICE (SECOND / 4)
 
 static int find_name(const struct signature *signature, PyObject *name)
 {
@@ -215,19 +216,19 @@ static int64_t now_ns(void)
 	return (int64_t)now.tv_sec * SECOND + now.tv_nsec;
 }
 
-int64_t args_time_left(struct deadline *deadline)
+int64_t args_slice(struct waiting *waiting)
 {
-	if (deadline->timeout_ns <= 0)
-		return deadline->timeout_ns;
-	int64_t now = now_ns();
-	if (deadline->end == 0) {
-		deadline->end = deadline->timeout_ns > INT64_MAX - now ? INT64_MAX : now + deadline->timeout_ns;
-		return deadline->timeout_ns;
-	}
-	return deadline->end > now ? deadline->end - now : 0;
+	int64_t left = waiting->timeout_ns;
+	if (left > 0 && waiting->end == 0)
+		waiting->end = left > INT64_MAX - now_ns() ? INT64_MAX : now_ns() + left;
+	else if (left > 0)
+		left = waiting->end > now_ns() ? waiting->end - now_ns() : 0;
+	return left < 0 || left > SLICE ? SLICE : left;
 }
 
-bool args_interrupted(void)
+bool args_has_more(const struct waiting *waiting, int err)
 {
-	return errno == EINTR && PyErr_CheckSignals() == 0;
+	if (err == EINTR)
+		return true;
+	return err == ETIMEDOUT && (waiting->timeout_ns < 0 || (waiting->timeout_ns > 0 && waiting->end > now_ns()));
 }

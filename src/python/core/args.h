@@ -46,15 +46,15 @@ const char *args_mode_name(slip_mode mode);
 int args_u32(PyObject *value, void *to);
 int args_size(PyObject *value, void *to);
 
-/* A time limit of calls that signals may interrupt: all of it for the first one, then what is left. */
-struct deadline {
+/* A wait in slices, so that signals are looked after: one that comes while the library does not sleep does not end its sleep afterwards. */
+struct waiting {
 	int64_t timeout_ns;
-	int64_t end; /* 0 before the first */
+	int64_t end; /* 0 before the first slice */
 };
 
-int64_t args_time_left(struct deadline *deadline);
+int64_t args_slice(struct waiting *waiting);
 
-/* After a call of the library's that failed: whether it was for a signal whose handler has run by now, and did not raise. */
-bool args_interrupted(void);
+/* Whether a slice that failed with err is not the last, unless PyErr_CheckSignals raises. Needs no GIL. */
+bool args_has_more(const struct waiting *waiting, int err);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 
 static unsigned forks; /* written in a child only while it has one thread */
 static pthread_once_t counting = PTHREAD_ONCE_INIT;
@@ -27,17 +28,15 @@ unsigned errors_forks(void)
 	return forks;
 }
 
-int errors_check_fork(unsigned noted, const char *what)
+/* Takes the reference to detail over. */
+static PyObject *raise_os_error(int err, PyObject *detail)
 {
-	if (noted == forks)
-		return 0;
-	PyObject *detail = PyUnicode_FromFormat("the %s was made before a fork; open one in the process that uses it", what);
-	PyObject *error = detail != NULL ? PyObject_CallFunction(PyExc_OSError, "iO", ECHILD, detail) : NULL;
+	/* OSError's constructor chooses the subclass. */
+	PyObject *error = detail != NULL ? PyObject_CallFunction(PyExc_OSError, "iN", err, detail) : NULL;
 	if (error != NULL)
 		PyErr_SetObject((PyObject *)Py_TYPE(error), error);
 	Py_XDECREF(error);
-	Py_XDECREF(detail);
-	return -1;
+	return NULL;
 }
 
 PyObject *errors_raise_as(int err, const char *detail)
@@ -46,18 +45,25 @@ PyObject *errors_raise_as(int err, const char *detail)
 	case EINVAL: PyErr_SetString(PyExc_ValueError, detail); return NULL;
 	case EOVERFLOW: PyErr_SetString(PyExc_OverflowError, detail); return NULL;
 	case ENOMEM: PyErr_SetString(PyExc_MemoryError, detail); return NULL;
-	default: break;
+	default: return raise_os_error(err, PyUnicode_DecodeUTF8(detail, (Py_ssize_t)strlen(detail), "replace"));
 	}
-	/* OSError's constructor chooses the subclass. */
-	PyObject *error = PyObject_CallFunction(PyExc_OSError, "is", err, detail);
-	if (error != NULL)
-		PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-	Py_XDECREF(error);
-	return NULL;
 }
 
 PyObject *errors_raise(void)
 {
 	int err = errno;
 	return errors_raise_as(err, slip_error_detail());
+}
+
+int errors_check_fork(unsigned noted, const char *what)
+{
+	if (noted == forks)
+		return 0;
+	raise_os_error(ECHILD, PyUnicode_FromFormat("the %s was made before a fork; open one in the process that uses it", what));
+	return -1;
+}
+
+PyObject *errors_raise_timeout(PyObject *base, const char *channel, PyObject *seconds)
+{
+	return raise_os_error(ETIMEDOUT, PyUnicode_FromFormat("nothing new on %U/%s within %R s", base, channel, seconds));
 }

@@ -17,6 +17,9 @@ PyObject *errors_raise(void);
 /* The same with a sentence of our own. */
 PyObject *errors_raise_as(int err, const char *detail);
 
+/* TimeoutError: the library's sentence tells of the last slice of a wait only. */
+PyObject *errors_raise_timeout(PyObject *base, const char *channel, PyObject *seconds);
+
 /* Counts forks from now on, in the children. */
 void errors_count_forks(void);
 

@@ -122,9 +122,11 @@ static int put_latest(PyObject *d, const slip_channel_info *info)
 {
 	char dtype[24];
 	if (info->ndim < 0) {
-		Py_INCREF(Py_None);
-		Py_INCREF(Py_None);
-		return put(d, "dtype", Py_None) != 0 || put(d, "shape", Py_None) != 0 ? -1 : 0;
+		static const char *const keys[] = {"dtype", "ndim", "shape"};
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			if (PyDict_SetItemString(d, keys[i], Py_None) != 0)
+				return -1;
+		return 0;
 	}
 	if (slip_dtype_name(info->dtype, dtype, sizeof(dtype)) != 0) {
 		errors_raise();
@@ -136,7 +138,10 @@ static int put_latest(PyObject *d, const slip_channel_info *info)
 		if (extent == NULL || PyTuple_SetItem(shape, i, extent) != 0)
 			Py_CLEAR(shape);
 	}
-	return put(d, "shape", shape) != 0 || put(d, "dtype", PyUnicode_FromString(dtype)) != 0 ? -1 : 0;
+	return put(d, "shape", shape) != 0 || put(d, "ndim", PyLong_FromLong(info->ndim)) != 0 ||
+			       put(d, "dtype", PyUnicode_FromString(dtype)) != 0
+		       ? -1
+		       : 0;
 }
 
 static int fill(PyObject *d, const slip_channel_info *i)

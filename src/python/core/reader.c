@@ -45,6 +45,14 @@ void reader_leave(struct reader *reader)
 	atomic_store_explicit(&reader->busy, false, memory_order_release);
 }
 
+bool reader_goes_on(struct reader *reader)
+{
+	if (PyErr_CheckSignals() == 0)
+		return true;
+	reader_leave(reader);
+	return false;
+}
+
 /* ---- opening and closing ---- */
 
 static PyObject *reader_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
@@ -201,7 +209,6 @@ static int reader_traverse(PyObject *self, visitproc visit, void *arg)
 {
 	Py_VISIT(Py_TYPE(self));
 	Py_VISIT(reader_of(self)->base);
-	Py_VISIT(reader_of(self)->quick);
 	return 0;
 }
 
@@ -213,7 +220,6 @@ static void reader_dealloc(PyObject *self)
 		PyObject_ClearWeakRefs(self);
 	/* In a forked child too: it frees memory, and no frame is left that points there. */
 	slip_reader_close(r->handle);
-	Py_XDECREF(r->quick);
 	Py_XDECREF(r->base);
 	object_free(self);
 }

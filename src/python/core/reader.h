@@ -18,16 +18,19 @@ struct reader {
 	_Atomic(bool) busy;
 	_Atomic(bool) closed;
 	slip_reader *handle;
-	/* A channel whose frames are leases, as the last one got showed: getting one is too short to give up the GIL for. */
-	PyObject *quick;
+	/* Inside: a channel whose frames are leases, as the last one got showed; getting one is too short to give up the GIL for. */
+	char quick[SLIP_NAME_MAX];
 };
 
 /*
- * Enters a reader, until reader_leave; entering and leaving are a matter of threads, not of the GIL. 0, or -1 with RuntimeError where somebody is
- * in it, ValueError where it is closed, ChildProcessError after a fork.
+ * Enters a reader, until reader_leave. 0, or -1 with RuntimeError where somebody is in it, ValueError where it is closed, ChildProcessError after a
+ * fork. Leaving needs no GIL, and comes before waiting for it: otherwise a thread that goes from call to call would never be seen outside.
  */
 int reader_enter(struct reader *reader);
 void reader_leave(struct reader *reader);
+
+/* Inside, between the slices of a wait: whether no handler of a signal raised; where one did, leaves. */
+bool reader_goes_on(struct reader *reader);
 
 /* Its methods that get frames and arrays: reader_get.c. */
 PyObject *reader_latest(FAST_ARGS);

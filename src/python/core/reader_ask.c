@@ -23,15 +23,21 @@ static PyObject *wait_with(struct reader *r, PyObject *name, PyObject *limit, in
 	int64_t timeout;
 	int result;
 	const char *channel = args_text(name, "name");
-	if (channel == NULL || args_seconds(limit, "timeout", &timeout) != 0 || reader_enter(r) != 0)
+	int err;
+	if (channel == NULL || args_seconds(limit, "timeout", &timeout) != 0)
 		return NULL;
-	struct deadline deadline = {.timeout_ns = timeout};
+	struct waiting waiting = {.timeout_ns = timeout};
+	bool more;
+	if (reader_enter(r) != 0)
+		return NULL;
 	do {
-		Py_BEGIN_ALLOW_THREADS result = wait(r->handle, channel, args_time_left(&deadline));
+		Py_BEGIN_ALLOW_THREADS result = wait(r->handle, channel, args_slice(&waiting));
+		err = errno;
+		more = result != 0 && args_has_more(&waiting, err);
+		if (!more)
+			reader_leave(r);
 		Py_END_ALLOW_THREADS
-	} while (result != 0 && args_interrupted());
-	int err = errno;
-	reader_leave(r);
+	} while (more && reader_goes_on(r));
 	if (result == 0)
 		Py_RETURN_TRUE;
 	if (PyErr_Occurred())

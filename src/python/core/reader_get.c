@@ -10,6 +10,7 @@
 #include "reader.h"
 
 #include <errno.h>
+#include <string.h>
 
 static struct reader *reader_of(PyObject *self)
 {
@@ -21,48 +22,74 @@ bool reader_found_nothing(int err)
 	return err == ENOENT || err == EPIPE || err == EAGAIN;
 }
 
-/* ---- leases; inside the reader, NULL with errno ---- */
+/* ---- leases ---- */
 
-static void note_quick(struct reader *r, PyObject *name, const slip_frame *lease)
+/* Inside; without the GIL. */
+static slip_frame *noted(struct reader *r, const char *channel, slip_frame *lease)
 {
-	PyObject *quick = (lease->flags & SLIP_FRAME_PRIVATE) == 0 ? name : NULL;
-	PyObject *old = r->quick;
-	if (quick == old)
-		return;
-	Py_XINCREF(quick);
-	r->quick = quick;
-	Py_XDECREF(old);
+	if (lease == NULL)
+		return NULL;
+	if (lease->flags & SLIP_FRAME_PRIVATE)
+		r->quick[0] = '\0';
+	else if (strcmp(r->quick, channel) != 0)
+		strcpy(r->quick, channel); /* it has at most SLIP_NAME_MAX bytes, or there would be no frame */
+	return lease;
 }
 
-static slip_frame *take_latest(struct reader *r, PyObject *name, const char *channel)
+/* NULL with an exception, or with *err. */
+static slip_frame *take_latest(struct reader *r, const char *channel, int *err)
 {
 	slip_frame *lease;
-	if (r->quick == name) {
-		lease = slip_get_array(r->handle, channel);
-	} else {
-		Py_BEGIN_ALLOW_THREADS lease = slip_get_array(r->handle, channel);
-		Py_END_ALLOW_THREADS
+	*err = 0;
+	if (reader_enter(r) != 0)
+		return NULL;
+	if (strcmp(r->quick, channel) == 0) {
+		lease = noted(r, channel, slip_get_array(r->handle, channel));
+		*err = errno;
+		reader_leave(r);
+		return lease;
 	}
-	if (lease != NULL)
-		note_quick(r, name, lease);
+	Py_BEGIN_ALLOW_THREADS lease = noted(r, channel, slip_get_array(r->handle, channel));
+	*err = errno;
+	reader_leave(r);
+	Py_END_ALLOW_THREADS return lease;
+}
+
+static slip_frame *take_next(struct reader *r, const char *channel, int64_t timeout, int *err)
+{
+	struct waiting waiting = {.timeout_ns = timeout};
+	slip_frame *lease;
+	*err = 0;
+	if (reader_enter(r) != 0)
+		return NULL;
+	if (strcmp(r->quick, channel) == 0) {
+		lease = noted(r, channel, slip_next(r->handle, channel, 0));
+		*err = errno;
+		if (lease != NULL || *err != ETIMEDOUT || timeout == 0) {
+			reader_leave(r);
+			return lease;
+		}
+	}
+	bool more;
+	do {
+		Py_BEGIN_ALLOW_THREADS lease = noted(r, channel, slip_next(r->handle, channel, args_slice(&waiting)));
+		*err = errno;
+		more = lease == NULL && args_has_more(&waiting, *err);
+		if (!more)
+			reader_leave(r);
+		Py_END_ALLOW_THREADS
+	} while (more && reader_goes_on(r));
 	return lease;
 }
 
-static slip_frame *take_next(struct reader *r, PyObject *name, const char *channel, int64_t timeout)
+/* The exception of a get that gave nothing, where there is none yet. */
+static PyObject *raise_unless(bool nothing_will_do, int err)
 {
-	slip_frame *lease = NULL;
-	struct deadline deadline = {.timeout_ns = timeout};
-	if (r->quick == name) {
-		lease = slip_next(r->handle, channel, 0);
-		if (lease == NULL && (errno != ETIMEDOUT || timeout == 0))
-			return NULL;
-	}
-	while (lease == NULL) {
-		Py_BEGIN_ALLOW_THREADS lease = slip_next(r->handle, channel, args_time_left(&deadline));
-		Py_END_ALLOW_THREADS if (lease == NULL && !args_interrupted()) return NULL;
-	}
-	note_quick(r, name, lease);
-	return lease;
+	if (PyErr_Occurred())
+		return NULL;
+	if (!nothing_will_do || !reader_found_nothing(err))
+		return errors_raise_as(err, slip_error_detail());
+	Py_RETURN_NONE;
 }
 
 /* ---- frames ---- */
@@ -72,16 +99,11 @@ PyObject *reader_latest(FAST_ARGS)
 	struct reader *r = reader_of(self);
 	PyObject *name = args_take_name("latest", args, count, kwnames, r->state->image);
 	const char *channel = name != NULL ? args_text(name, "name") : NULL;
-	if (channel == NULL || reader_enter(r) != 0)
+	int err;
+	if (channel == NULL)
 		return NULL;
-	slip_frame *lease = take_latest(r, name, channel);
-	int err = errno;
-	reader_leave(r);
-	if (lease != NULL)
-		return frame_make(r->state, self, lease, r->forks);
-	if (!reader_found_nothing(err))
-		return errors_raise_as(err, slip_error_detail());
-	Py_RETURN_NONE;
+	slip_frame *lease = take_latest(r, channel, &err);
+	return lease != NULL ? frame_make(r->state, self, lease, r->forks) : raise_unless(true, err);
 }
 
 PyObject *reader_next(FAST_ARGS)
@@ -93,16 +115,16 @@ PyObject *reader_next(FAST_ARGS)
 	int64_t timeout;
 	if (args_take(&signature, args, count, kwnames, values) != 0 || args_seconds(values[1], "timeout", &timeout) != 0)
 		return NULL;
-	PyObject *name = values[0] != NULL ? values[0] : r->state->image;
-	const char *channel = args_text(name, "name");
-	if (channel == NULL || reader_enter(r) != 0)
+	const char *channel = args_text(values[0] != NULL ? values[0] : r->state->image, "name");
+	int err;
+	if (channel == NULL)
 		return NULL;
-	slip_frame *lease = take_next(r, name, channel, timeout);
-	int err = errno;
-	reader_leave(r);
+	slip_frame *lease = take_next(r, channel, timeout, &err);
 	if (lease != NULL)
 		return frame_make(r->state, self, lease, r->forks);
-	return PyErr_Occurred() ? NULL : errors_raise_as(err, slip_error_detail());
+	if (err == ETIMEDOUT && !PyErr_Occurred())
+		return errors_raise_timeout(r->base, channel, values[1]);
+	return raise_unless(false, err);
 }
 
 /* ---- arrays ---- */
@@ -157,16 +179,12 @@ static PyObject *copy_out(struct state *state, slip_frame *lease)
 static PyObject *array_of(struct reader *r, PyObject *name, bool copy)
 {
 	const char *channel = args_text(name, "name");
-	if (channel == NULL || reader_enter(r) != 0)
+	int err;
+	if (channel == NULL)
 		return NULL;
-	slip_frame *lease = take_latest(r, name, channel);
-	int err = errno;
-	reader_leave(r);
-	if (lease == NULL) {
-		if (!reader_found_nothing(err))
-			return errors_raise_as(err, slip_error_detail());
-		Py_RETURN_NONE;
-	}
+	slip_frame *lease = take_latest(r, channel, &err);
+	if (lease == NULL)
+		return raise_unless(true, err);
 	/* A private frame is a copy by itself. */
 	if (copy && (lease->flags & SLIP_FRAME_PRIVATE) == 0)
 		return copy_out(r->state, lease);

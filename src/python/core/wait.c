@@ -6,6 +6,7 @@
 #include "reader.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum { MOST = 128 }; /* of the library's */
 
@@ -69,14 +70,14 @@ PyType_Spec waker_spec = {
 /* ---- wait_any ---- */
 
 /* The items of one call; all readers among them are entered. */
-struct waiting {
+struct items {
 	PyObject *list;
 	Py_ssize_t count;
 	slip_wait_item items[MOST];
 	struct reader *readers[MOST]; /* entered by this item; NULL: a waker, or a reader that an earlier item entered */
 };
 
-static bool has_entered(const struct waiting *w, Py_ssize_t count, const struct reader *reader)
+static bool has_entered(const struct items *w, Py_ssize_t count, const struct reader *reader)
 {
 	for (Py_ssize_t i = 0; i < count; i++)
 		if (w->readers[i] == reader)
@@ -84,7 +85,7 @@ static bool has_entered(const struct waiting *w, Py_ssize_t count, const struct 
 	return false;
 }
 
-static int take_item(struct waiting *w, Py_ssize_t i, struct state *state)
+static int take_item(struct items *w, Py_ssize_t i, struct state *state)
 {
 	PyObject *item = PyList_GetItem(w->list, i);
 	w->items[i] = (slip_wait_item){.reader = NULL};
@@ -110,18 +111,26 @@ static int take_item(struct waiting *w, Py_ssize_t i, struct state *state)
 	return 0;
 }
 
-static int wait_for(struct waiting *w, int64_t timeout)
+static void leave_all(struct items *w)
 {
-	struct deadline deadline = {.timeout_ns = timeout};
-	int ready;
-	do {
-		Py_BEGIN_ALLOW_THREADS ready = slip_wait_any(w->items, (size_t)w->count, args_time_left(&deadline));
-		Py_END_ALLOW_THREADS
-	} while (ready < 0 && args_interrupted());
-	return ready;
+	for (Py_ssize_t i = 0; i < w->count; i++)
+		if (w->readers[i] != NULL)
+			reader_leave(w->readers[i]);
 }
 
-static PyObject *ready_items(const struct waiting *w)
+/* All of them, or none with an exception. */
+static int enter_all(struct items *w, Py_ssize_t length, struct state *state)
+{
+	memset(w->readers, 0, sizeof(w->readers));
+	for (w->count = 0; w->count < length; w->count++)
+		if (take_item(w, w->count, state) != 0) {
+			leave_all(w);
+			return -1;
+		}
+	return 0;
+}
+
+static PyObject *ready_items(const struct items *w)
 {
 	PyObject *ready = PyList_New(0);
 	for (Py_ssize_t i = 0; ready != NULL && i < w->count; i++)
@@ -134,7 +143,7 @@ PyObject *wait_any(FAST_ARGS)
 {
 	static const char *const names[] = {"items", "timeout", NULL};
 	static const struct signature signature = {"wait_any", 1, 2, names};
-	struct waiting w = {.count = 0};
+	struct items w = {.count = 0};
 	PyObject *values[2], *result = NULL;
 	int64_t timeout;
 	if (args_take(&signature, args, count, kwnames, values) != 0 || args_seconds(values[1], "timeout", &timeout) != 0)
@@ -148,17 +157,24 @@ PyObject *wait_any(FAST_ARGS)
 		PyErr_Format(PyExc_ValueError, "%zd channels to wait for; 1 to %d are possible", length, MOST);
 		length = 0;
 	}
-	while (w.count < length && take_item(&w, w.count, PyModule_GetState(self)) == 0)
-		w.count++;
-	bool all = length > 0 && w.count == length;
-	int ready = all ? wait_for(&w, timeout) : -1;
-	int err = errno;
-	for (Py_ssize_t i = 0; i < w.count; i++)
-		if (w.readers[i] != NULL)
-			reader_leave(w.readers[i]);
+	struct waiting waiting = {.timeout_ns = timeout};
+	int ready = -1, err = 0;
+	bool more = length > 0 && enter_all(&w, length, PyModule_GetState(self)) == 0;
+	while (more) {
+		Py_BEGIN_ALLOW_THREADS ready = slip_wait_any(w.items, (size_t)w.count, args_slice(&waiting));
+		err = errno;
+		more = ready < 0 && args_has_more(&waiting, err);
+		if (!more)
+			leave_all(&w);
+		Py_END_ALLOW_THREADS if (more && PyErr_CheckSignals() != 0)
+		{
+			leave_all(&w);
+			break;
+		}
+	}
 	if (ready > 0)
 		result = ready_items(&w);
-	else if (all && !PyErr_Occurred())
+	else if (!PyErr_Occurred())
 		result = err == ETIMEDOUT ? PyList_New(0) : errors_raise_as(err, slip_error_detail());
 	Py_DECREF(w.list);
 	return result;

@@ -29,10 +29,9 @@ _LEAST = 1e-9
 """The shortest wait that still asks whether the writer lives."""
 
 
-if issubclass(TimeoutError, asyncio.TimeoutError):
-    _TIMEOUT_ERROR = TimeoutError
-else:
-    _TIMEOUT_ERROR = type("TimeoutError", (TimeoutError, asyncio.TimeoutError), {"__doc__": "Before Python 3.11 these are two."})
+_TIMEOUT_ERROR: type[TimeoutError] = TimeoutError
+if not issubclass(TimeoutError, asyncio.TimeoutError):  # Python before 3.11
+    _TIMEOUT_ERROR = type("TimeoutError", (TimeoutError, asyncio.TimeoutError), {})
 
 
 class _Wait:

@@ -5,7 +5,7 @@ from typing import Any, NoReturn, SupportsIndex, TypeVar, Union, final
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
-from typing_extensions import Buffer, Self, TypeAlias
+from typing_extensions import Buffer, Self, TypeAlias, disjoint_base
 
 from ._types import Channel, ReaderStats, WriterStats
 
@@ -16,6 +16,7 @@ _Item = TypeVar("_Item", bound=Union[tuple[Reader, str], Waker])
 __version__: str
 layout_version: int
 
+@disjoint_base
 class Writer:
     def __init__(
         self,
@@ -124,6 +125,7 @@ class Loan:
     def __exit__(self, *args: object) -> None: ...
     def __reduce__(self) -> NoReturn: ...
 
+@disjoint_base
 class Reader:
     def __init__(
         self,

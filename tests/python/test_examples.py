@@ -1,0 +1,76 @@
+"""The examples, and the Python in the documents, run as programs, and do what they say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import objects, run_script
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs" / "examples" / "python"
+
+
+def start(name: str, *args) -> subprocess.Popen:
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *map(str, args)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen) -> str:
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 0, f"exit status {process.returncode}\n{out}{err}"
+    return out
+
+
+def test_one_camera_and_two_viewers(base):
+    pytest.importorskip("cv2")
+    viewers = [start("viewer", base, "--frames", 10) for _ in range(2)]
+    camera = start("camera", base, "--source", "generated", "--frames", 300)
+    for viewer in viewers:
+        lines = finish(viewer).splitlines()
+        assert len(lines) == 11 and lines[-1].startswith("10 frames, ")
+        for line in lines[:-1]:
+            assert re.fullmatch(r"seq \d+, \(480, 640, 3\), [1-9]\d* edge pixels", line)
+    assert finish(camera) == "300 frames published\n"
+
+
+def test_a_camera_that_is_not_there_is_said(base):
+    pytest.importorskip("cv2")
+    camera = start("camera", base, "--source", "/nonexistent.mp4")
+    _, err = camera.communicate(timeout=60)
+    assert camera.returncode == 1 and "cannot open the video source '/nonexistent.mp4'" in err
+
+
+def test_a_point_cloud_that_changes_its_size(base):
+    reader, writer = start("pointcloud", "read", base, 20), start("pointcloud", "write", base, 200)
+    lines = finish(reader).splitlines()
+    assert len(lines) == 20
+    for line in lines:
+        seq, points, z = re.fullmatch(r"seq (\d+) of lidar: (\d+) points from z = ([\d.]+)", line).groups()
+        assert int(points) == 10_000 + int(seq) - 1 and float(z) == int(seq) - 1
+    finish(writer)
+    assert start("pointcloud").wait(timeout=60) == 1
+
+
+def test_an_asyncio_reader_of_two_cameras(base):
+    pytest.importorskip("cv2")
+    left, right = f"{base}-left", f"{base}-right"
+    reader = start("asyncio_reader", left, right, 15)
+    cameras = [start("camera", name, "--source", "generated", "--frames", 200) for name in (left, right)]
+    assert sorted(finish(reader).splitlines()) == sorted(
+        f"{name}: {what}" for name in (left, right) for what in ("(480, 640, 3) uint8", "15 frames")
+    )
+    for camera in cameras:
+        finish(camera)
+
+
+@pytest.mark.parametrize("document", ("README.md", "docs/coming-from-posixipc.md"))
+def test_the_python_in_a_document_runs(base, document):
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / document).read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        run_script(re.sub(r"camera_\d\d", base, block))
+    assert objects(base) == []

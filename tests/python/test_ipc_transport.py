@@ -1,0 +1,235 @@
+"""ipc_transport: what programs for posixipc-image-transport 0.2.0 call, in both modes, and beside programs that still run it."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from peer import PeerReader, PeerWriter
+from support import SEMAPHORE_DTYPES, objects, picture, run_script, same
+
+from ipc_transport import PosixIPCReader, PosixIPCWriter
+
+KINDS = ("image", "depth", "pointcloud", "mask")
+
+
+@pytest.fixture
+def writer(base, mode):
+    made = PosixIPCWriter(base, mode=mode)
+    yield made
+    made.cleanup()
+
+
+@pytest.fixture
+def reader(base, mode):
+    made = PosixIPCReader(base, mode=mode)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_set_is_got(writer, reader, kind):
+    array = picture(1, (5, 4, 3), "float32")
+    assert getattr(writer, f"set_{kind}")(array) is None
+    got = getattr(reader, f"get_{kind}")()
+    assert same(got, array) and got.flags.writeable
+    got[...] = 0
+    again, stamp = getattr(reader, f"get_{kind}")(return_timestamp=True)
+    assert same(again, array) and isinstance(stamp, float) and stamp > 1e9
+
+
+@pytest.mark.parametrize("stamp", (0.0, 0.1, 1234.5, 1764000000.123456, -2.25))
+def test_a_timestamp_comes_back(writer, reader, stamp):
+    writer.set_array("a", [1.0], timestamp=stamp)
+    assert reader.get_array("a", return_timestamp=True)[1] == stamp
+
+
+def test_of_no_channel_everything_is_None(reader):
+    for kind in KINDS:
+        assert getattr(reader, f"get_{kind}")() is None
+        assert getattr(reader, f"get_{kind}")(True) == (None, None)
+    assert reader.get_array("a") is None and reader.get_array("a", True) == (None, None)
+    assert reader.get_shape("a") is reader.get_dtype("a") is reader.get_ndim("a") is None
+    assert reader.wait_for_array("a", timeout=0.0) is False
+    assert reader.wait_for_array("a", 0.02) is False
+
+
+def test_shape_dtype_and_ndim_are_told(writer, reader):
+    writer.set_depth(np.ones((3, 7), "int16"))
+    assert reader.wait_for_array("depth") is True
+    assert (reader.get_shape("depth"), reader.get_dtype("depth"), reader.get_ndim("depth")) == ((3, 7), np.dtype("int16"), 2)
+
+
+@pytest.mark.parametrize("dtype", SEMAPHORE_DTYPES)
+@pytest.mark.parametrize("shape", ((), (3,), (0, 4), (2, 3, 1, 2, 2)))
+def test_every_dtype_and_number_of_dimensions_of_the_format(writer, reader, dtype, shape):
+    array = picture(3, shape, dtype)
+    writer.set_array("a", array, timestamp=1.0)
+    assert same(reader.get_array("a"), array)
+
+
+def test_any_layout_and_byte_order(writer, reader):
+    array = np.arange(24, dtype=">i4").reshape(4, 6)[::-1, ::2]
+    writer.set_array("a", array)
+    assert same(reader.get_array("a"), array)
+
+
+def test_a_changed_shape_is_a_ValueError(writer, reader):
+    writer.set_image(np.zeros((4, 5, 3), "uint8"))
+    with pytest.raises(ValueError, match=r"\(4, 5, 3\).*\(4, 6, 3\)"):
+        writer.set_image(np.zeros((4, 6, 3), "uint8"))
+    assert reader.get_image().shape == (4, 5, 3)
+
+
+def test_a_dtype_that_casts_safely_is_cast_and_others_are_a_ValueError(writer, reader):
+    writer.set_array("a", np.zeros(3, "int32"))
+    writer.set_array("a", np.array([1, 2, 3], "uint8"))
+    assert same(reader.get_array("a"), np.array([1, 2, 3], "int32"))
+    with pytest.raises(ValueError, match="int32.*float64"):
+        writer.set_array("a", np.zeros(3))
+
+
+@pytest.mark.parametrize("array", (np.zeros(2, "int64"), np.zeros(2, "complex64"), np.array(["x"]), np.zeros((1,) * 6, "uint8")))
+def test_what_the_format_does_not_have_is_a_ValueError_that_names_it(writer, array):
+    with pytest.raises(ValueError, match=f"{array.dtype}|6 dimensions"):
+        writer.set_array("a", array)
+
+
+def test_cleanup_and_the_end_of_the_writer_take_the_channels_away(base, mode, reader):
+    writer = PosixIPCWriter(base, mode=mode)
+    writer.set_image(picture())
+    writer.cleanup()
+    writer.cleanup()
+    assert objects(base) == [] and reader.get_image() is None
+    writer.set_image(picture(1, (2, 2)))
+    assert reader.get_image().shape == (2, 2)
+    del writer
+    assert objects(base) == []
+
+
+def test_a_closed_reader_attaches_again(writer, reader):
+    writer.set_mask(picture(2))
+    assert reader.get_mask() is not None
+    reader.close()
+    reader.close()
+    assert same(reader.get_mask(), picture(2))
+
+
+def test_the_environment_chooses_the_mode(base, monkeypatch):
+    monkeypatch.setenv("SLIPRING_MODE", "lock-free")
+    writer = PosixIPCWriter(base)
+    writer.set_image(picture())
+    assert all(name.startswith("slipring@") for name in objects(base))
+    assert PosixIPCReader(base).get_image() is not None
+    assert PosixIPCReader(base, mode="semaphore").get_image() is None
+    writer.cleanup()
+    monkeypatch.setenv("SLIPRING_MODE", "fast")
+    with pytest.raises(ValueError, match="fast"):
+        PosixIPCWriter(base)
+    monkeypatch.delenv("SLIPRING_MODE")
+    writer = PosixIPCWriter(base)
+    writer.set_image(picture())
+    assert objects(base) == [f"{base}_image_shm", f"sem.{base}_image_sem"]
+    writer.cleanup()
+
+
+@pytest.mark.parametrize("dtype", SEMAPHORE_DTYPES)
+def test_an_existing_program_reads_what_we_write(base, dtype):
+    writer, old = PosixIPCWriter(base), PeerReader(base)
+    array = picture(5, (3, 4), dtype)
+    writer.set_array("a", array, timestamp=77.25)
+    assert old.attach("a")
+    got, stamp = old.get("a")
+    assert same(got, array) and stamp == 77.25
+    assert old.header("a")["zero"] == bytes(24)
+    old.close()
+    writer.cleanup()
+
+
+@pytest.mark.parametrize("dtype", SEMAPHORE_DTYPES)
+def test_we_read_what_an_existing_program_writes(base, dtype):
+    old, reader = PeerWriter(base), PosixIPCReader(base)
+    array = picture(6, (2, 5), dtype)
+    assert old.set("a", array, timestamp=78.5)
+    got, stamp = reader.get_array("a", return_timestamp=True)
+    assert same(got, array) and stamp == 78.5
+    reader.close()
+    old.close()
+
+
+def test_contention_is_None_at_once_and_a_set_that_cannot_have_the_lock_warns_and_posts_nothing(base):
+    writer, reader, old = PosixIPCWriter(base), PosixIPCReader(base), PeerReader(base)
+    writer.set_image(picture(1))
+    assert reader.get_image() is not None
+    old.attach("image")
+    assert old.hold("image")
+    assert reader.get_image() is None and reader.get_image(True) == (None, None)
+    with pytest.warns(RuntimeWarning, match="image"):
+        writer.set_image(picture(2))
+    assert old.value("image") == 0
+    old.unhold("image")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        writer.set_image(picture(3))
+    assert same(reader.get_image(), picture(3)) and old.value("image") == 1
+    reader.close()
+    old.close()
+    writer.cleanup()
+
+
+def test_a_damaged_channel_is_None_with_a_warning(base):
+    old, reader = PeerWriter(base), PosixIPCReader(base)
+    old.create_semaphore("image")
+    old.create_memory("image")
+    old.fill_header("image", (2, 2), np.uint8, ndim=9)
+    with pytest.warns(RuntimeWarning, match="9 dimensions"):
+        assert reader.get_image() is None
+    reader.close()
+    old.close()
+
+
+PROGRAM = """
+    import sys
+    import numpy as np
+    import time
+    from ipc_transport import {name}
+
+    base, count = sys.argv[1], 0
+"""
+WRITER = PROGRAM.format(name="PosixIPCWriter") + """
+    writer = PosixIPCWriter(base)
+    while count < 400:
+        img = np.random.randint(0, 255, (48, 64, 3), dtype=np.uint8)
+        writer.set_image(img)
+        pc = np.random.rand(1000, 3).astype(np.float32)
+        writer.set_pointcloud(pc)
+        meta_data = np.array([1, 2, 3, 4], dtype=np.int32)
+        writer.set_array("my_metadata_channel", meta_data)
+        count += 1
+        if count == 1:
+            print("ready", flush=True)
+        time.sleep(0.005)
+"""
+READER = PROGRAM.format(name="PosixIPCReader") + """
+    reader = PosixIPCReader(base)
+    reader.wait_for_array("image")
+    for _ in range(1000):
+        img = reader.get_image()
+        meta = reader.get_array("my_metadata_channel")
+        if img is not None and meta is not None:
+            count += 1
+            assert img.shape == (48, 64, 3) and meta.tolist() == [1, 2, 3, 4]
+        if count == 20:
+            break
+        time.sleep(0.001)
+    print(count)
+"""
+
+
+def test_the_programs_of_its_documentation_run_unchanged(base):
+    from support import scripted
+
+    with scripted(WRITER, base) as process:
+        assert run_script(READER, base) == "20\n"
+        process.wait(timeout=60)
