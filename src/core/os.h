@@ -1,5 +1,5 @@
 /*
- * os.h - everything that slipring asks of the operating system. os_linux.c is the only file with system calls; tests link
+ * os.h - everything that slipring asks of the operating system. os_linux*.c are the only files with system calls; tests link
  * another one that fails on purpose.
  *
  * Names are file names in the shared memory directory, never paths. Functions that return int give 0 or a value >= 0, or -1 with

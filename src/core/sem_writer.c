@@ -1,25 +1,18 @@
 /*
- * sem_writer.c - semaphore mode's writing side: the channel's two objects, and copies into the one place that it has.
+ * sem_writer.c - semaphore mode's writing side: copies into the one place that a channel has, under its lock.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "copy.h"
 #include "error.h"
 #include "frame.h"
-#include "lock.h"
 #include "mode.h"
+#include "sem_objects.h"
 #include "stamp.h"
-#include "wire.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-	OPEN_ROUNDS = 100,
-	BUSY_ROUNDS = 10, /* that a predecessor may take to die, BUSY_NS each */
-	BUSY_NS = 1000000
-};
 
 enum loan_state { LOAN_FREE, LOAN_OUT, LOAN_KEPT };
 
@@ -34,13 +27,8 @@ struct loan {
 
 struct channel {
 	struct slip__writer_channel common; /* first */
-	slip_writer_options options;
-	slip__a32 users;  /* the handle, and every kept frame */
-	slip_frame shape; /* of every frame: what the header says */
-	struct slip__lock lock;
-	struct slip__wire_header *memory; /* mapped: header and payload */
-	uint64_t memory_bytes;
-	struct slip__identity identity;
+	struct slip__sem_objects objects;
+	slip__a32 users; /* the handle, and every kept frame */
 	struct slip__clocks clocks;
 	uint64_t published;
 	uint64_t refused;
@@ -55,145 +43,6 @@ static struct channel *channel_of(struct slip__writer_channel *common)
 	return (struct channel *)(void *)common;
 }
 
-/* ---- the objects ---- */
-
-static void leave(struct channel *c)
-{
-	slip__os_unmap(c->memory, c->memory_bytes);
-	c->memory = NULL;
-	slip__lock_close(&c->lock);
-}
-
-/* Under the writer's seat. The object appears with its header in it and its memory allocated. */
-static int make_memory(struct channel *c, const struct slip__array *array)
-{
-	char object[SLIP_OBJECT_MAX];
-	struct slip__file file;
-	slip__wire_memory_name(&c->common.name, object);
-	c->memory_bytes = sizeof(*c->memory) + array->bytes;
-	int fd = slip__os_make(c->memory_bytes, c->options.permissions);
-	if (fd < 0)
-		return -1;
-	int done = slip__os_stat_fd(fd, &file);
-	if (done == 0) {
-		c->identity = file.identity;
-		c->memory = slip__os_map(fd, c->memory_bytes, SLIP__READ_WRITE);
-		done = c->memory != NULL ? 0 : -1;
-	}
-	if (done == 0 && c->options.huge_pages)
-		slip__os_huge_pages(c->memory, c->memory_bytes);
-	if (done == 0 && c->options.lock_memory)
-		done = slip__os_lock_memory(c->memory, c->memory_bytes);
-	if (done == 0 && c->options.prefault)
-		slip__os_prefault(c->memory, c->memory_bytes, true);
-	if (done == 0) {
-		slip__wire_write(c->memory, array);
-		done = slip__os_link(fd, object);
-	}
-	int err = errno;
-	slip__os_close(fd);
-	errno = err;
-	return done;
-}
-
-/*
- * Takes away what stands under the names, as every writer of this format does when it starts; unless a writer of ours lives, which is EBUSY. EAGAIN: look
- * again.
- */
-static int clear_names(const slip_channel_name *name)
-{
-	char memory[SLIP_OBJECT_MAX];
-	char semaphore[SLIP_OBJECT_MAX];
-	struct slip__file file;
-	slip__wire_memory_name(name, memory);
-	slip__wire_semaphore_name(name, semaphore);
-	int fd = slip__os_open(semaphore, SLIP__READ_ONLY, &file);
-	if (fd < 0)
-		return errno == ENOENT ? slip__os_unlink(memory) : -1;
-	slip__os_close(fd);
-	/* Its seat first: a writer of ours that has just linked it, and not yet sat down, then sees that it was too slow. */
-	void *anchor = slip__os_anchor(semaphore, file.identity, SLIP__SEAT_WRITER);
-	if (anchor == NULL && errno == EAGAIN)
-		return slip__fail(EBUSY, "%s/%s has a writer already, in semaphore mode; close it first", name->base, name->channel);
-	if (anchor == NULL)
-		return errno == ENOENT ? slip__fail_silently(EAGAIN) : -1;
-	int done = slip__os_unlink(memory) != 0 ? -1 : slip__os_unlink(semaphore);
-	int err = errno;
-	slip__os_anchor_drop(anchor);
-	errno = err;
-	return done;
-}
-
-static int start_once(struct channel *c, const struct slip__array *array)
-{
-	if (clear_names(&c->common.name) != 0)
-		return -1;
-	if (slip__lock_make(&c->lock, &c->common.name, c->options.permissions) != 0)
-		return errno == EEXIST || errno == ENOENT ? slip__fail_silently(EAGAIN) : -1;
-	if (make_memory(c, array) == 0)
-		return 0;
-	int err = errno == EEXIST ? EAGAIN : errno;
-	char semaphore[SLIP_OBJECT_MAX];
-	slip__wire_semaphore_name(&c->common.name, semaphore);
-	if (slip__os_leads_to(semaphore, c->lock.identity))
-		(void)slip__os_unlink(semaphore);
-	leave(c);
-	errno = err;
-	return -1;
-}
-
-static int start(struct channel *c, const struct slip__array *array)
-{
-	int busy_rounds = 0;
-	for (int round = 0; round < OPEN_ROUNDS; round++) {
-		if (start_once(c, array) == 0)
-			return 0;
-		if (errno == EBUSY && busy_rounds++ < BUSY_ROUNDS)
-			(void)slip__os_sleep(BUSY_NS);
-		else if (errno != EAGAIN)
-			return -1;
-	}
-	return slip__fail(EBUSY, "%s/%s changes hands faster than it can be opened", c->common.name.base, c->common.name.channel);
-}
-
-/* The channel's first frame, and what its later ones must be like. */
-static void remember(struct channel *c, const struct slip__array *array)
-{
-	c->shape.dtype = array->dtype;
-	c->shape.ndim = array->ndim;
-	c->shape.size = array->bytes;
-	memcpy(c->shape.shape, array->shape, sizeof(c->shape.shape));
-}
-
-/* Fresh objects for a channel that had some; the header is as it was. */
-static int start_afresh(struct channel *c)
-{
-	struct slip__array array = {.dtype = c->shape.dtype, .ndim = c->shape.ndim, .bytes = c->shape.size};
-	memcpy(array.shape, c->shape.shape, sizeof(array.shape));
-	leave(c);
-	c->restarts++;
-	return start(c, &array);
-}
-
-/* Whether the names still lead to ours; makes them anew where somebody removed them. */
-static int keep_names(struct channel *c)
-{
-	char memory[SLIP_OBJECT_MAX];
-	struct slip__file file;
-	slip__wire_memory_name(&c->common.name, memory);
-	if (c->memory != NULL && slip__os_leads_to(memory, c->identity))
-		return 0;
-	int fd = slip__os_open(memory, SLIP__READ_ONLY, &file);
-	if (fd < 0 && errno == ENOENT)
-		return start_afresh(c);
-	slip__os_close(fd);
-	if (fd < 0)
-		return -1;
-	return slip__fail(EBUSY,
-			  "another program writes %s/%s now: its objects stand under the names; open a writer again to take them back",
-			  c->common.name.base, c->common.name.channel);
-}
-
 /* ---- opening and closing ---- */
 
 static struct slip__writer_channel *open_channel(const slip_channel_name *name, const slip_writer_options *options,
@@ -206,9 +55,10 @@ static struct slip__writer_channel *open_channel(const slip_channel_name *name, 
 		return slip__fail_null(ENOMEM, "no memory for a writer of %s/%s", name->base, name->channel);
 	c->common.ops = &slip__semaphore_writer;
 	c->common.name = *name;
-	c->options = *options;
-	remember(c, first);
-	if (start(c, first) != 0) {
+	c->objects.name = *name;
+	c->objects.options = *options;
+	c->objects.like = *first;
+	if (slip__sem_objects_make(&c->objects) != 0) {
 		int err = errno;
 		free(c);
 		errno = err;
@@ -233,7 +83,7 @@ static void drop_channel(struct channel *c)
 {
 	if (a32_sub_acq_rel(&c->users, 1) != 1) /* @CHANNEL @CHANNEL */
 		return;
-	for (uint32_t i = 0; i < c->options.max_loans; i++)
+	for (uint32_t i = 0; i < c->objects.options.max_loans; i++)
 		drop_loan_bytes(&c->loans[i]);
 	free(c);
 }
@@ -241,27 +91,17 @@ static void drop_channel(struct channel *c)
 static void close_channel(struct slip__writer_channel *common)
 {
 	struct channel *c = channel_of(common);
-	char memory[SLIP_OBJECT_MAX];
-	char semaphore[SLIP_OBJECT_MAX];
-	slip__wire_memory_name(&c->common.name, memory);
-	slip__wire_semaphore_name(&c->common.name, semaphore);
-	for (uint32_t i = 0; i < c->options.max_loans; i++)
+	for (uint32_t i = 0; i < c->objects.options.max_loans; i++)
 		if (a32_load_relaxed(&c->loans[i].state) == LOAN_OUT)
 			a32_store_relaxed(&c->loans[i].state, LOAN_FREE);
-	/* What another program's writer put there since is its own. */
-	if (c->memory != NULL && slip__os_leads_to(memory, c->identity))
-		(void)slip__os_unlink(memory);
-	if (c->memory != NULL && slip__os_leads_to(semaphore, c->lock.identity))
-		(void)slip__os_unlink(semaphore);
-	leave(c);
+	slip__sem_objects_end(&c->objects);
 	drop_channel(c);
 }
 
 static void abandon_channel(struct slip__writer_channel *common)
 {
 	struct channel *c = channel_of(common);
-	slip__os_unmap(c->memory, c->memory_bytes);
-	slip__lock_abandon(&c->lock);
+	slip__sem_objects_abandon(&c->objects);
 	free(c);
 }
 
@@ -269,44 +109,47 @@ static void abandon_channel(struct slip__writer_channel *common)
 
 static int check_shape(const struct channel *c, const struct slip__array *array)
 {
-	const slip_frame *shape = &c->shape;
+	const struct slip__array *first = &c->objects.like;
 	if (slip__wire_accepts(array) != 0)
 		return -1;
-	bool same = shape->ndim == array->ndim;
+	bool same = first->ndim == array->ndim;
 	for (int32_t i = 0; same && i < array->ndim; i++)
-		same = shape->shape[i] == array->shape[i];
+		same = first->shape[i] == array->shape[i];
 	if (!same)
 		return slip__fail(EINVAL,
 				  "the shape of %s/%s changed: %d dimensions, %llu bytes before, %d dimensions, %llu bytes now; a "
 				  "semaphore channel keeps "
 				  "its first shape: close the writer first, or use lock-free mode",
-				  c->common.name.base, c->common.name.channel, shape->ndim, (unsigned long long)shape->size, array->ndim,
+				  c->common.name.base, c->common.name.channel, first->ndim, (unsigned long long)first->bytes, array->ndim,
 				  (unsigned long long)array->bytes);
-	if (array->dtype.code == shape->dtype.code && array->dtype.bits == shape->dtype.bits)
+	if (array->dtype.code == first->dtype.code && array->dtype.bits == first->dtype.bits)
 		return 0;
 	char before[24];
 	char now[24];
-	(void)slip_dtype_name(shape->dtype, before, sizeof(before));
+	(void)slip_dtype_name(first->dtype, before, sizeof(before));
 	(void)slip_dtype_name(array->dtype, now, sizeof(now));
 	return slip__fail(EINVAL,
 			  "the dtype of %s/%s changed from %s to %s; a semaphore channel keeps its first: convert, or use lock-free mode",
 			  c->common.name.base, c->common.name.channel, before, now);
 }
 
+static int start_afresh(struct channel *c)
+{
+	c->restarts++;
+	return slip__sem_objects_make_afresh(&c->objects);
+}
+
 /* The lock, or -1 with EAGAIN, counted, or EINTR. */
 static int take_lock(struct channel *c)
 {
-	if (slip__lock_take(&c->lock, c->options.lock_timeout_ns) == 0)
+	struct slip__lock *lock = &c->objects.lock;
+	int64_t timeout_ns = c->objects.options.lock_timeout_ns;
+	if (slip__lock_take(lock, timeout_ns) == 0)
 		return 0;
-	if (errno != EAGAIN)
-		return -1;
-	if (slip__lock_may_be_lost(&c->lock)) {
-		/* Readers of ours follow; others have had no frame from here for a whole time limit either. */
-		if (start_afresh(c) == 0 && slip__lock_take(&c->lock, c->options.lock_timeout_ns) == 0)
-			return 0;
-	}
-	if (errno == EAGAIN)
-		c->refused++;
+	/* Readers of ours follow to fresh objects; others have had no frame from here for a whole time limit either. */
+	if (errno == EAGAIN && slip__lock_may_be_lost(lock) && start_afresh(c) == 0 && slip__lock_take(lock, timeout_ns) == 0)
+		return 0;
+	c->refused += errno == EAGAIN;
 	return -1;
 }
 
@@ -314,7 +157,7 @@ static int64_t stamp(struct channel *c, const struct slip__array *array)
 {
 	int64_t capture = array->capture_ns;
 	int64_t realtime = array->capture_realtime_ns;
-	if (c->options.no_stamps)
+	if (c->objects.options.no_stamps)
 		return slip__stamp_plain(realtime);
 	slip__stamp_complete(&c->clocks, slip__os_now(), &capture, &realtime);
 	return realtime;
@@ -323,15 +166,19 @@ static int64_t stamp(struct channel *c, const struct slip__array *array)
 static int set(struct slip__writer_channel *common, const struct slip__array *array)
 {
 	struct channel *c = channel_of(common);
-	if (check_shape(c, array) != 0 || keep_names(c) != 0 || take_lock(c) != 0)
+	if (check_shape(c, array) != 0)
 		return -1;
-	char *payload = (char *)c->memory + sizeof(*c->memory);
-	a64_store_relaxed(&c->memory->timestamp, slip__wire_stamp(stamp(c, array)));
+	int named = slip__sem_objects_named(&c->objects);
+	if (named < 0 || (named == 0 && start_afresh(c) != 0) || take_lock(c) != 0)
+		return -1;
+	struct slip__wire_header *memory = c->objects.memory;
+	char *payload = (char *)memory + sizeof(*memory);
+	a64_store_relaxed(&memory->timestamp, slip__wire_stamp(stamp(c, array)));
 	if (!array->source_contiguous)
 		slip__copy_strided(payload, array->data, array->item_bytes, array->ndim, array->shape, array->source_strides);
 	else if (array->bytes > 0)
 		memcpy(payload, array->data, array->bytes);
-	slip__lock_give(&c->lock);
+	slip__lock_give(&c->objects.lock);
 	c->published++;
 	return 0;
 }
@@ -354,12 +201,12 @@ static struct slip__frame *lend(struct slip__writer_channel *common, const struc
 	struct loan *loan = NULL;
 	if (check_shape(c, array) != 0)
 		return NULL;
-	for (uint32_t i = 0; loan == NULL && i < c->options.max_loans; i++)
+	for (uint32_t i = 0; loan == NULL && i < c->objects.options.max_loans; i++)
 		if (a32_load_acquire(&c->loans[i].state) == LOAN_FREE) /* @LOAN */
 			loan = &c->loans[i];
 	if (loan == NULL)
 		return slip__fail_null(EMFILE, "%u loans of %s/%s are out, as many as max_loans allows: publish, discard or release one",
-				       c->options.max_loans, c->common.name.base, c->common.name.channel);
+				       c->objects.options.max_loans, c->common.name.base, c->common.name.channel);
 	slip_frame *view = &loan->frame.view;
 	if (view->size < array->bytes)
 		drop_loan_bytes(loan); /* a row pitch may differ */
@@ -397,16 +244,16 @@ static int publish(struct slip__frame *frame, bool keep)
 				    .dtype = view->dtype,
 				    .ndim = view->ndim,
 				    .item_bytes = slip_dtype_size(view->dtype),
-				    .bytes = c->shape.size,
+				    .bytes = c->objects.like.bytes,
 				    .capture_ns = view->capture_ns,
 				    .capture_realtime_ns = view->capture_realtime_ns,
-				    .source_contiguous = view->size == c->shape.size};
+				    .source_contiguous = view->size == c->objects.like.bytes};
 	memcpy(array.shape, view->shape, sizeof(array.shape));
 	memcpy(array.source_strides, view->strides, sizeof(array.source_strides));
 	if (set(&c->common, &array) != 0)
 		return -1;
 	view->seq = c->published;
-	view->epoch = c->identity.inode;
+	view->epoch = c->objects.identity.inode;
 	end(loan, keep);
 	return 0;
 }
@@ -476,7 +323,7 @@ static void stats(const struct slip__writer_channel *common, slip_writer_stats *
 	out->wakes = 0;
 	out->grown = c->restarts;
 	out->last_seq = c->published;
-	out->epoch = c->identity.inode;
+	out->epoch = c->objects.identity.inode;
 }
 
 const struct slip__writer_ops slip__semaphore_writer = {
