@@ -116,7 +116,8 @@ void slip__wire_encoding(const slip_channel_name *name, slip_frame *view)
 uint64_t slip__wire_stamp(int64_t realtime_ns)
 {
 	/* Whole seconds and the rest apart: a double of ns has lost the last digits, and what was read must be written the same. */
-	double seconds = (double)(realtime_ns / NS_PER_S) + (double)(realtime_ns % NS_PER_S) / NS_PER_S;
+	int64_t whole = realtime_ns / NS_PER_S;
+	double seconds = (double)whole + (double)(realtime_ns % NS_PER_S) / NS_PER_S;
 	uint64_t bits;
 	memcpy(&bits, &seconds, sizeof(bits));
 	return bits;
