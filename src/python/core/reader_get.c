@@ -32,7 +32,7 @@ static slip_frame *noted(struct reader *r, const char *channel, slip_frame *leas
 	if (lease->flags & SLIP_FRAME_PRIVATE)
 		r->quick[0] = '\0';
 	else if (strcmp(r->quick, channel) != 0)
-		strcpy(r->quick, channel); /* it has at most SLIP_NAME_MAX bytes, or there would be no frame */
+		memcpy(r->quick, channel, strlen(channel) + 1); /* it has at most SLIP_NAME_MAX bytes, or there would be no frame */
 	return lease;
 }
 
@@ -205,16 +205,25 @@ static PyObject *get_kind(PyObject *self, const char *function, PyObject *name, 
 	return copy >= 0 ? array_of(reader_of(self), name, copy != 0) : NULL;
 }
 
-#define DEFINE_GET(kind)                                                                                                                   \
-	PyObject *reader_get_##kind(FAST_ARGS)                                                                                             \
-	{                                                                                                                                  \
-		return get_kind(self, "get_" #kind, reader_of(self)->state->kind, args, count, kwnames);                                   \
-	}
+PyObject *reader_get_image(FAST_ARGS)
+{
+	return get_kind(self, "get_image", reader_of(self)->state->image, args, count, kwnames);
+}
 
-DEFINE_GET(image)
-DEFINE_GET(depth)
-DEFINE_GET(pointcloud)
-DEFINE_GET(mask)
+PyObject *reader_get_depth(FAST_ARGS)
+{
+	return get_kind(self, "get_depth", reader_of(self)->state->depth, args, count, kwnames);
+}
+
+PyObject *reader_get_pointcloud(FAST_ARGS)
+{
+	return get_kind(self, "get_pointcloud", reader_of(self)->state->pointcloud, args, count, kwnames);
+}
+
+PyObject *reader_get_mask(FAST_ARGS)
+{
+	return get_kind(self, "get_mask", reader_of(self)->state->mask, args, count, kwnames);
+}
 
 PyObject *reader_get_array(FAST_ARGS)
 {

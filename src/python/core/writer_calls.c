@@ -54,18 +54,18 @@ static int call_set(struct writer *writer, void *arg)
 }
 
 /* values: the array, then what describes it. */
-static PyObject *send(struct writer *w, struct sending *sending, PyObject *const *values)
+static PyObject *send(struct writer *w, struct sending sending, PyObject *const *values)
 {
 	slip_array array = SLIP_ARRAY_INIT;
 	struct input input;
 	Py_buffer metadata = {.obj = NULL};
 	int outcome = 0;
 	bool sent = false;
-	sending->array = &array;
+	sending.array = &array;
 	if (input_take(values[0], &input, &array) == 0 && writer_describe(values + 1, &array, &metadata) == 0) {
 		/* A signal's handler runs, then the lock is tried for once more. */
 		do
-			outcome = writer_run(w, call_set, sending, true);
+			outcome = writer_run(w, call_set, &sending, true);
 		while (outcome == EINTR && PyErr_CheckSignals() == 0);
 		sent = outcome == 0;
 		if (!sent && !PyErr_Occurred())
@@ -86,7 +86,7 @@ static PyObject *set_kind(FAST_ARGS, const struct signature *signature, int (*se
 	PyObject *values[1 + DESCRIPTION_ARGS];
 	if (writer_check(writer_of(self)) != 0 || args_take(signature, args, count, kwnames, values) != 0)
 		return NULL;
-	return send(writer_of(self), &sending, values);
+	return send(writer_of(self), sending, values);
 }
 
 #define DEFINE_SET(kind)                                                                                                                   \
@@ -111,7 +111,7 @@ PyObject *writer_set_array(FAST_ARGS)
 	if (writer_check(writer_of(self)) != 0 || args_take(&signature, args, count, kwnames, values) != 0)
 		return NULL;
 	sending.channel = args_text(values[0], "name");
-	return sending.channel != NULL ? send(writer_of(self), &sending, values + 1) : NULL;
+	return sending.channel != NULL ? send(writer_of(self), sending, values + 1) : NULL;
 }
 
 /* ---- the rest ---- */
