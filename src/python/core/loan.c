@@ -1,215 +1,20 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loan.c - the Loan: its memory, its fields, its end.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
 #include "loan.h"
 
 #include "args.h"
 #include "dlpack.h"
 #include "dtype.h"
 #include "errors.h"
-#include "layout.h"
 
 #include <errno.h>
-#include <string.h>
-
-enum stage {
-	OUT,	/* may be filled, viewed, ended */
-	KEPT,	/* published, and held as the writer's own lease for the views that are left */
-	DOOMED, /* to be discarded with the last view */
-	ENDED
-};
-
-struct loan {
-	PyObject_HEAD struct state *state;
-	struct writer *writer; /* held; its lock holds stage, exports, frame */
-	PyObject *weakrefs;
-	PyObject *name;
-	PyObject *array; /* weak reference */
-	PyObject *timestamp;
-	PyObject *metadata;
-	slip_frame view; /* what it was when it was lent */
-	struct layout layout;
-	uint64_t grown;	   /* generations at that time: memory stays where it is while the ring does not grow */
-	slip_frame *frame; /* the library's; dangling when its handle closed under a loan that was out */
-	enum stage stage;
-	uint32_t exports;
-	bool published;
-	uint64_t seq;
-};
 
 static struct loan *loan_of(PyObject *self)
 {
 	return (struct loan *)self;
-}
-
-/* ---- under the lock ---- */
-
-static slip_writer_stats stats_of(const struct writer *writer, const char *channel)
-{
-	slip_writer_stats stats = {.struct_size = sizeof(stats)};
-	(void)slip_writer_get_stats(writer->handle, channel, &stats); /* it cannot fail for a channel that lent */
-	return stats;
-}
-
-struct lending {
-	const char *channel;
-	const slip_array *what;
-	slip_frame *frame;
-	uint64_t grown;
-};
-
-static int call_lend(struct writer *writer, void *arg)
-{
-	struct lending *l = arg;
-	if (!writer_is_open(writer))
-		return OUTCOME_CLOSED;
-	l->frame = slip_loan(writer->handle, l->channel, l->what);
-	if (l->frame == NULL)
-		return errno;
-	l->grown = stats_of(writer, l->channel).grown;
-	return 0;
-}
-
-static int call_return(struct writer *writer, void *arg)
-{
-	if (writer->handle != NULL)
-		(void)slip_discard(arg);
-	return 0;
-}
-
-static int call_export(struct writer *writer, void *arg)
-{
-	struct loan *l = arg;
-	if (l->stage != OUT)
-		return OUTCOME_NOT_OUT;
-	if (!writer_is_open(writer))
-		return OUTCOME_CLOSED;
-	writer->viewed += l->exports++ == 0;
-	return 0;
-}
-
-static int call_unexport(struct writer *writer, void *arg)
-{
-	struct loan *l = arg;
-	if (--l->exports > 0)
-		return 0;
-	if (l->stage == KEPT) {
-		(void)slip_release(l->frame);
-		l->stage = ENDED;
-		return 0;
-	}
-	if (l->stage == DOOMED) {
-		(void)slip_discard(l->frame);
-		l->stage = ENDED;
-	}
-	writer_left_by_view(writer);
-	return 0;
-}
-
-static int call_discard(struct writer *writer, void *arg)
-{
-	struct loan *l = arg;
-	if (l->stage != OUT)
-		return OUTCOME_NOT_OUT;
-	l->stage = l->exports > 0 ? DOOMED : ENDED;
-	if (l->stage == ENDED && writer->handle != NULL)
-		(void)slip_discard(l->frame);
-	return 0;
-}
-
-/* Publishes what a loan holds through another one. The first stays claimed for its views. */
-static int publish_copy(const struct writer *writer, const struct loan *l, const char *channel)
-{
-	const slip_frame *f = l->frame;
-	slip_array what = SLIP_ARRAY_INIT;
-	what.dtype = f->dtype;
-	what.ndim = f->ndim;
-	memcpy(what.shape, f->shape, sizeof(what.shape));
-	memcpy(what.strides, f->strides, sizeof(what.strides));
-	what.encoding = f->encoding;
-	what.frame_id = f->frame_id;
-	what.metadata = f->metadata;
-	what.metadata_size = f->metadata_size;
-	what.capture_ns = f->capture_ns;
-	what.capture_realtime_ns = f->capture_realtime_ns;
-	slip_frame *copy = slip_loan(writer->handle, channel, &what);
-	if (copy == NULL)
-		return -1;
-	if (f->size > 0)
-		memcpy(copy->data, f->data, f->size);
-	if (slip_publish(copy) == 0)
-		return 0;
-	int err = errno;
-	(void)slip_discard(copy);
-	errno = err;
-	return -1;
-}
-
-/* While views live: their memory must stay, which a slot of a ring that was outgrown, or of semaphore mode, does not. */
-static int publish_viewed(struct writer *writer, struct loan *l, const char *channel)
-{
-	if (stats_of(writer, channel).grown == l->grown) {
-		if (slip_publish_keep(l->frame) == 0) {
-			l->stage = KEPT;
-			writer->viewed--; /* the lease outlives the handle */
-			return 0;
-		}
-		if (errno != ENOTSUP)
-			return -1;
-	}
-	if (publish_copy(writer, l, channel) != 0)
-		return -1;
-	l->stage = DOOMED;
-	return 0;
-}
-
-struct publishing {
-	struct loan *loan;
-	const char *channel;
-};
-
-static int call_publish(struct writer *writer, void *arg)
-{
-	const struct publishing *p = arg;
-	struct loan *l = p->loan;
-	if (l->stage != OUT)
-		return OUTCOME_NOT_OUT;
-	if (!writer_is_open(writer))
-		return OUTCOME_CLOSED;
-	if (l->exports > 0) {
-		if (publish_viewed(writer, l, p->channel) != 0)
-			return errno;
-	} else {
-		if (slip_publish(l->frame) != 0)
-			return errno;
-		l->stage = ENDED;
-	}
-	l->published = true;
-	l->seq = stats_of(writer, p->channel).last_seq;
-	return 0;
-}
-
-struct setting {
-	struct loan *loan;
-	const void *metadata; /* NULL: set the stamp */
-	size_t size;
-	int64_t capture_realtime_ns;
-};
-
-static int call_set(struct writer *writer, void *arg)
-{
-	const struct setting *s = arg;
-	if (s->loan->stage != OUT)
-		return OUTCOME_NOT_OUT;
-	if (!writer_is_open(writer))
-		return OUTCOME_CLOSED;
-	int result = s->metadata != NULL ? slip_frame_set_metadata(s->loan->frame, s->metadata, s->size)
-					 : slip_frame_set_capture(s->loan->frame, 0, s->capture_realtime_ns);
-	return result == 0 ? 0 : errno;
-}
-
-static int call_look(struct writer *Py_UNUSED(writer), void *arg)
-{
-	const struct loan *l = arg;
-	return l->stage == OUT ? 0 : OUTCOME_NOT_OUT;
 }
 
 /* ---- making ---- */
@@ -222,7 +27,7 @@ PyObject *loan_make(struct writer *writer, PyObject *name, slip_array *what, PyO
 	int outcome = 0;
 	if (lending.channel == NULL || writer_describe(description, what, &metadata) != 0)
 		goto done;
-	outcome = writer_run(writer, call_lend, &lending, true);
+	outcome = writer_run(writer, loan_call_lend, &lending, true);
 	if (outcome != 0) {
 		writer_raise(outcome);
 		goto done;
@@ -230,7 +35,7 @@ PyObject *loan_make(struct writer *writer, PyObject *name, slip_array *what, PyO
 	self = PyType_GenericAlloc(writer->state->loan, 0);
 	PyObject *kept = PyBytes_FromStringAndSize(what->metadata, (Py_ssize_t)what->metadata_size);
 	if (self == NULL || kept == NULL) {
-		(void)writer_run(writer, call_return, lending.frame, false);
+		(void)writer_run(writer, loan_call_return, lending.frame, false);
 		Py_XDECREF(kept);
 		Py_CLEAR(self);
 		goto done;
@@ -266,14 +71,14 @@ static int loan_export(PyObject *self, Py_buffer *view, int flags, bool bits)
 	view->obj = NULL;
 	if (writer_check(l->writer) != 0)
 		return -1;
-	int outcome = writer_run(l->writer, call_export, l, false);
+	int outcome = writer_run(l->writer, loan_call_export, l, false);
 	if (outcome != 0) {
 		writer_raise(outcome);
 		return -1;
 	}
 	if (layout_export(&l->layout, self, l->view.data, false, bits, view, flags) == 0)
 		return 0;
-	(void)writer_run(l->writer, call_unexport, l, false);
+	(void)writer_run(l->writer, loan_call_unexport, l, false);
 	return -1;
 }
 
@@ -286,7 +91,7 @@ static void loan_releasebuffer(PyObject *self, Py_buffer *Py_UNUSED(view))
 {
 	/* In a child loan and lock are the parent's. */
 	if (!is_forked(loan_of(self)))
-		(void)writer_run(loan_of(self)->writer, call_unexport, self, false);
+		(void)writer_run(loan_of(self)->writer, loan_call_unexport, self, false);
 }
 
 static struct source source_of(PyObject *self)
@@ -296,7 +101,7 @@ static struct source source_of(PyObject *self)
 
 static int check_out(struct loan *l)
 {
-	int outcome = writer_check(l->writer) != 0 ? -1 : writer_run(l->writer, call_look, l, false);
+	int outcome = writer_check(l->writer) != 0 ? -1 : writer_run(l->writer, loan_call_look, l, false);
 	if (outcome != 0 && !PyErr_Occurred())
 		writer_raise(outcome);
 	return outcome == 0 ? 0 : -1;
@@ -353,7 +158,7 @@ static PyObject *loan_publish(PyObject *self, PyObject *Py_UNUSED(none))
 	if (publishing.channel == NULL || writer_check(l->writer) != 0)
 		return NULL;
 	do
-		outcome = writer_run(l->writer, call_publish, &publishing, l->writer->mode == SLIP_MODE_SEMAPHORE);
+		outcome = writer_run(l->writer, loan_call_publish, &publishing, l->writer->mode == SLIP_MODE_SEMAPHORE);
 	while (outcome == EINTR && PyErr_CheckSignals() == 0);
 	if (outcome != 0)
 		return PyErr_Occurred() ? NULL : writer_raise(outcome);
@@ -365,7 +170,7 @@ static PyObject *loan_discard(PyObject *self, PyObject *Py_UNUSED(none))
 	struct loan *l = loan_of(self);
 	if (errors_check_fork(l->writer->forks, "loan") != 0)
 		return NULL;
-	int outcome = writer_run(l->writer, call_discard, l, false);
+	int outcome = writer_run(l->writer, loan_call_discard, l, false);
 	if (outcome != 0)
 		return writer_raise(outcome);
 	Py_RETURN_NONE;
@@ -386,7 +191,7 @@ static PyObject *loan_exit(PyObject *self, PyObject *args)
 	if (is_forked(l))
 		Py_RETURN_NONE;
 	/* Ended already within the block. */
-	if (writer_run(l->writer, call_look, l, false) != 0)
+	if (writer_run(l->writer, loan_call_look, l, false) == OUTCOME_NOT_OUT)
 		Py_RETURN_NONE;
 	if (type != Py_None)
 		return loan_discard(self, NULL);
@@ -411,7 +216,7 @@ static int set_field(struct loan *l, struct setting *setting, PyObject **field, 
 {
 	PyObject *old;
 	setting->loan = l;
-	int outcome = writer_check(l->writer) != 0 ? -1 : writer_run(l->writer, call_set, setting, false);
+	int outcome = writer_check(l->writer) != 0 ? -1 : writer_run(l->writer, loan_call_set, setting, false);
 	if (outcome != 0) {
 		if (!PyErr_Occurred())
 			writer_raise(outcome);
@@ -534,7 +339,7 @@ static void loan_dealloc(PyObject *self)
 		PyObject_ClearWeakRefs(self);
 	/* Not all made: no writer yet. */
 	if (l->writer != NULL && !is_forked(l))
-		(void)writer_run(l->writer, call_discard, l, false);
+		(void)writer_run(l->writer, loan_call_discard, l, false);
 	Py_XDECREF(l->array);
 	Py_XDECREF(l->metadata);
 	Py_XDECREF(l->timestamp);

@@ -7,6 +7,7 @@
 
 #include "args.h"
 #include "errors.h"
+#include "loan.h"
 
 static struct writer *writer_of(PyObject *self)
 {
@@ -34,23 +35,12 @@ bool writer_is_open(const struct writer *writer)
 	return writer->handle != NULL && !writer->closed;
 }
 
-static void close_handle(struct writer *writer)
-{
-	slip_writer_close(writer->handle);
-	writer->handle = NULL;
-}
-
-void writer_left_by_view(struct writer *writer)
-{
-	if (--writer->viewed == 0 && writer->closed && writer->handle != NULL)
-		close_handle(writer);
-}
-
 static int call_close(struct writer *writer, void *Py_UNUSED(arg))
 {
 	writer->closed = true;
-	if (writer->viewed == 0 && writer->handle != NULL)
-		close_handle(writer);
+	loan_give_up_viewed(writer);
+	slip_writer_close(writer->handle);
+	writer->handle = NULL;
 	return 0;
 }
 

@@ -20,10 +20,9 @@ struct writer {
 	slip_mode mode;
 	unsigned forks;
 	pthread_mutex_t lock;
-	slip_writer *handle; /* NULL: not opened, or closed for good */
-	bool closed;
-	/* Loans whose memory is looked at and that end with the library's handle: while there are any, close() leaves it open. */
-	uint32_t viewed;
+	slip_writer *handle; /* NULL: not opened, or closed */
+	bool closed;	     /* in a forked child too, where the handle stays until no loan points there */
+	struct loan *viewed; /* loans that are out and whose memory is viewed: the first of a list */
 };
 
 /* What a call under the lock came to: 0, an errno of the library's, or one of these. */
@@ -36,9 +35,6 @@ int writer_run(struct writer *writer, writer_call call, void *arg, bool patient)
 
 /* Under the lock. */
 bool writer_is_open(const struct writer *writer);
-
-/* Under the lock, when a loan that counted in viewed ends: closes what close() left open. */
-void writer_left_by_view(struct writer *writer);
 
 /* Raises what an outcome other than 0 says. Returns NULL. */
 PyObject *writer_raise(int outcome);
