@@ -8,7 +8,7 @@ from support import ring
 
 def publish(base, mode, count, shape=(50,)):
     """Publishes frames that are full of their number, once somebody reads; stays until that one has the last."""
-    with slipring.Writer(base, mode=mode, **ring(mode, slots=16)) as writer, slipring.Reader(f"{base}-back") as back:
+    with slipring.Writer(base, mode=mode, **ring(mode, slots=64)) as writer, slipring.Reader(f"{base}-back") as back:
         writer.set_array("a", np.full(shape, 0.0))
         assert back.wait_for_array("ready", 60)
         for number in range(1, count + 1):

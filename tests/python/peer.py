@@ -179,7 +179,7 @@ class PeerWriter(Peer):
         finally:
             memory.close_fd()
 
-    def fill_header(self, channel: str, shape: Sequence[int], dtype: Any, **forged: Any) -> None:
+    def fill_header(self, channel: str, shape: Sequence[int], dtype: Any, /, **forged: Any) -> None:
         """Fill the header, after sizing the memory if we have not; forged: fields of header() to falsify."""
         shape, dtype = tuple(shape), np.dtype(dtype)
         if channel not in self._mappings:

@@ -40,7 +40,8 @@ def round_trip(writer, reader, array):
     frame = reader.latest(name)
     assert same(frame.array, array)
     assert (frame.shape, frame.dtype) == (array.shape, array.dtype.newbyteorder("="))
-    assert frame.strides == np.empty(array.shape, array.dtype).strides
+    if array.size:  # numpy's of empty arrays differ from version to version
+        assert frame.strides == np.empty(array.shape, array.dtype).strides
     assert same(reader.get_array(name), array)
 
 

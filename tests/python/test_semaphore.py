@@ -537,7 +537,8 @@ def test_a_reader_without_a_mode_moves_over_when_the_writer_does(base, make_read
     for step, mode in enumerate(["semaphore", "lock-free", "semaphore", "lock-free"]):
         with slipring.Writer(base, mode=mode) as writer:
             writer.set_array("a", [float(step)])
-            assert eventually(lambda: reader.get_array("a")).item() == step
+            eventually(lambda: reader.get_array("a") is not None)
+            assert reader.get_array("a").item() == step
         assert reader.get_array("a") is None
 
 

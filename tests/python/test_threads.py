@@ -83,7 +83,6 @@ def test_a_second_thread_on_a_reader_is_told_so_and_the_first_goes_on(base, mode
 def test_wait_any_keeps_its_readers_to_itself_meanwhile(writer, make_reader):
     first, second = make_reader(), make_reader()
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(lambda: eventually(lambda: attempt()))
 
         def attempt():
             try:
@@ -91,6 +90,7 @@ def test_wait_any_keeps_its_readers_to_itself_meanwhile(writer, make_reader):
             except RuntimeError:
                 return None
 
+        waiting = pool.submit(eventually, attempt)
         try:
             eventually(lambda: raises(RuntimeError, first.latest))
             eventually(lambda: raises(RuntimeError, second.latest))

@@ -96,9 +96,12 @@ def test_the_package_says_that_it_is_typed():
     assert os.path.exists(os.path.join(os.path.dirname(slipring.__file__), "py.typed"))
 
 
-@pytest.mark.parametrize("package", ["slipring"])
-def test_the_stubs_are_what_the_package_is(package):
-    done = run("mypy.stubtest", package)
+@pytest.mark.parametrize("package", ["slipring", "ipc_transport"])
+def test_the_stubs_are_what_the_package_is(package, tmp_path):
+    # The buffer protocol has methods in Python from 3.12 on only; stubs have always said so by them.
+    allowed = tmp_path / "allowed"
+    allowed.write_text("" if sys.version_info >= (3, 12) else r"slipring\._core\.(Frame|Loan)\.__(release_)?buffer__" + "\n")
+    done = run("mypy.stubtest", package, "--allowlist", str(allowed), "--ignore-unused-allowlist")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
