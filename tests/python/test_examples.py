@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import objects, run_script
 
@@ -33,7 +34,7 @@ def test_one_camera_and_two_viewers(base):
         lines = finish(viewer).splitlines()
         assert len(lines) == 11 and lines[-1].startswith("10 frames, ")
         for line in lines[:-1]:
-            assert re.fullmatch(r"seq \d+, \(480, 640, 3\), [1-9]\d* edge pixels", line)
+            assert re.fullmatch(r"seq \d+, \(480, 640, 3\), mean [1-9][\d.]*, [1-9]\d* edge pixels", line)
     assert finish(camera) == "300 frames published\n"
 
 
@@ -42,6 +43,26 @@ def test_a_camera_that_is_not_there_is_said(base):
     camera = start("camera", base, "--source", "/nonexistent.mp4")
     _, err = camera.communicate(timeout=60)
     assert camera.returncode == 1 and "cannot open the video source '/nonexistent.mp4'" in err
+
+
+def test_a_video_file_is_published_to_its_end(base, tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    clip = tmp_path / "clip.avi"
+    video = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
+    if not video.isOpened():
+        pytest.skip("this OpenCV writes no video")
+    for k in range(12):
+        video.write(np.full((48, 64, 3), k * 20, np.uint8))
+    video.release()
+    assert finish(start("camera", base, "--source", clip)) == "12 frames published\n"
+
+
+def test_a_viewer_that_gets_too_few_frames_says_so(base):
+    pytest.importorskip("cv2")
+    viewer, camera = start("viewer", base, "--frames", 1000), start("camera", base, "--source", "generated", "--frames", 60)
+    finish(camera)
+    out, _ = viewer.communicate(timeout=60)
+    assert viewer.returncode == 1 and "missed" in out
 
 
 def test_a_point_cloud_that_changes_its_size(base):

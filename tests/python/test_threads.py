@@ -288,6 +288,7 @@ def test_closing_while_others_use_it_is_an_error_never_a_crash(base, mode):
         """
         import sys, threading, numpy, slipring
         base, mode = sys.argv[1:]
+        sys.setswitchinterval(1e-5)  # or close() would meet the reader inside a call each time
         for _ in range(20):
             writer, reader = slipring.Writer(base, mode=mode), slipring.Reader(base)
             begun = threading.Barrier(3)

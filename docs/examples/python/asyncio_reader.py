@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two cameras in one event loop: asyncio_reader.py BASE BASE [FRAMES]. No thread per wait; other tasks go on meanwhile."""
+"""Two cameras in one event loop: asyncio_reader.py BASE BASE [FRAMES]. No thread per wait; other tasks go on."""
 
 import asyncio
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A numpy point cloud whose size changes: pointcloud.py write BASE FRAMES, and pointcloud.py read BASE FRAMES elsewhere."""
+"""A numpy point cloud whose size changes: pointcloud.py write BASE FRAMES, elsewhere pointcloud.py read BASE FRAMES."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ import slipring
 
 def write(base, frames):
     rng = np.random.default_rng()
-    with slipring.Writer(base, capacity=20_000 * 3 * 4) as writer:  # room for the largest, so that the ring never has to grow
+    with slipring.Writer(base, capacity=20_000 * 3 * 4) as writer:  # room for the largest: the ring never has to grow
         for k in range(frames):
             points = 10_000 + k % 10_000
             with writer.loan("pointcloud", (points, 3), "float32", frame_id="lidar") as frame:

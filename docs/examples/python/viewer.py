@@ -5,6 +5,7 @@ As many of these as you like; each gets the frames without a copy, and none hold
 """
 
 import argparse
+import sys
 
 import cv2
 
@@ -21,15 +22,18 @@ def main():
     with slipring.Reader(asked.base) as reader:
         for frame in reader.frames("image"):  # waits for the camera; ends when it does
             edges = cv2.Canny(frame.array, 100, 200)  # reads shared memory; a write into frame.array is refused
+            mean = frame.array.mean()
             got, missed = got + 1, missed + frame.missed
-            print(f"seq {frame.seq}, {frame.array.shape}, {cv2.countNonZero(edges)} edge pixels", flush=True)
+            what = f"mean {mean:.1f}, {cv2.countNonZero(edges)} edge pixels"
+            print(f"seq {frame.seq}, {frame.array.shape}, {what}", flush=True)
             if asked.show:
                 cv2.imshow(asked.base, edges)
                 cv2.waitKey(1)
             if got == asked.frames:
                 break
     print(f"{got} frames, {missed} missed")
+    return 0 if got >= asked.frames else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
