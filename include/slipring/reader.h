@@ -62,13 +62,15 @@ SLIP_API slip_reader *slip_reader_open(const char *base, const slip_reader_optio
 SLIP_API void slip_reader_close(slip_reader *reader);
 
 /*
- * The latest frame, without a copy, held until slip_release; the same one again if nothing newer is there (missed is then 0).
+ * The latest frame, without a copy, held until slip_release; the same one again if nothing newer is there (missed is then 0, or, while
+ * it is still held from before, what it was).
  * Never waits. Fails with
  *   ENOENT       no such channel, or no frame in it, yet
  *   EPIPE        the writer closed the channel, and this handle had its last frame
  *   EMFILE       this handle holds leases_per_reader frames already: release one
  *   EUSERS       max_readers are attached
  *   EACCES EPERM ELOOP EBADMSG EPROTONOSUPPORT   what stands under the name cannot be used
+ *   EAGAIN       semaphore mode alone: the lock is taken (lock_timeout_ns gives it a limit), or did not exclude
  *   ECHILD       the handle was made before a fork
  */
 SLIP_API slip_frame *slip_get_image(slip_reader *reader);
@@ -82,7 +84,7 @@ SLIP_API slip_frame *slip_get_array(slip_reader *reader, const char *channel);
  * with the number skipped in missed. A handle begins with the frame that is newest when it attaches to the channel, at its
  * first call that names it. Waits up to timeout_ns.
  * Fails as slip_get_array does, and with ETIMEDOUT (nothing new in time; also with a limit of 0), EINTR (a signal handler ran),
- * EOWNERDEAD (the writer died; found within a second of waiting).
+ * EOWNERDEAD (the writer died; found within a second of waiting); ENOTSUP in semaphore mode, whose frames have no numbers.
  */
 SLIP_API slip_frame *slip_next(slip_reader *reader, const char *channel, int64_t timeout_ns);
 
@@ -98,7 +100,7 @@ SLIP_API int64_t slip_copy(const slip_frame *frame, void *to, size_t size);
 /* Waits until the channel exists and has a frame. 0, or -1 with ETIMEDOUT, EINTR, or as slip_get_array. */
 SLIP_API int slip_wait_for_array(slip_reader *reader, const char *channel, int64_t timeout_ns);
 
-/* Waits until there is a frame newer than the last one that this handle had. Fails as slip_next does. */
+/* Waits until there is a frame newer than the last one that this handle had. Fails as slip_next does; semaphore mode polls. */
 SLIP_API int slip_wait(slip_reader *reader, const char *channel, int64_t timeout_ns);
 
 /*

@@ -108,7 +108,7 @@ SLIP_API void slip_writer_close(slip_writer *writer);
 SLIP_API int slip_channel_create(slip_writer *writer, const char *channel, const slip_array *what);
 
 /*
- * Copies an array into a free slot and publishes it. Never waits.
+ * Copies an array into a free slot and publishes it. Never waits (semaphore mode: for the lock, up to lock_timeout_ns).
  * image and mask: {height, width} or {height, width, channels}; depth: {height, width} or {height, width, 1}; pointcloud:
  * {points, fields} or {rows, columns, fields}, at least 3 fields; array: any shape. Where encoding is empty, image, depth and
  * mask take the generic name of their type ("8UC3", "32FC1").

@@ -1,9 +1,10 @@
-"""ipc_transport: what programs for posixipc-image-transport 0.2.0 call, in both modes, and beside what still runs it."""
+"""ipc_transport: what programs for posixipc-image-transport 0.2.0 call, in both modes and beside what still runs it."""
 
 from __future__ import annotations
 
 import threading
 import warnings
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -342,45 +343,95 @@ def test_a_reader_follows_an_existing_writer_that_starts_again(base):
     reader.close()
 
 
-PROGRAM = """
+WRITER = """
+import numpy as np
+import time
+from ipc_transport import PosixIPCWriter
+
+# Initialize writer with a base name
+writer = PosixIPCWriter("camera_01")
+
+while True:
+    # 1. Image (Standard method)
+    # Automatically handles shape (H, W, C) and updates metadata
+    img = np.random.randint(0, 255, (480, 640, 3), dtype=np.uint8)
+    writer.set_image(img)
+
+    # 2. Point Cloud (Standard method)
+    pc = np.random.rand(1000, 3).astype(np.float32)
+    writer.set_pointcloud(pc)
+
+    # 3. Generic Array (Custom named channel)
+    meta_data = np.array([1, 2, 3, 4], dtype=np.int32)
+    writer.set_array("my_metadata_channel", meta_data)
+
+    time.sleep(0.033)
+"""
+READER = """
+import time
+from ipc_transport import PosixIPCReader
+
+reader = PosixIPCReader("camera_01")
+
+# Optional: Wait for connection
+print("Waiting for writer...")
+reader.wait_for_array("image")
+
+while True:
+    # Get latest data
+    # Returns None if lock cannot be acquired immediately or channel doesn't exist
+    img = reader.get_image()
+
+    if img is not None:
+        print(f"Received image: {img.shape}")
+
+    # Get generic array
+    meta = reader.get_array("my_metadata_channel")
+
+    time.sleep(0.01)
+"""
+UNTIL_STDIN_ENDS = """
+    import select
     import sys
-    import numpy as np
     import time
-    from ipc_transport import {name}
 
-    base, count = sys.argv[1], 0
+    def sleep(seconds):
+        print("ready", flush=True)
+        if select.select([sys.stdin], [], [], seconds)[0]:
+            sys.exit()
+
+    time.sleep = sleep
 """
-WRITER = PROGRAM.format(name="PosixIPCWriter") + """
-    writer = PosixIPCWriter(base)
-    while count < 400:
-        img = np.random.randint(0, 255, (48, 64, 3), dtype=np.uint8)
-        writer.set_image(img)
-        pc = np.random.rand(1000, 3).astype(np.float32)
-        writer.set_pointcloud(pc)
-        meta_data = np.array([1, 2, 3, 4], dtype=np.int32)
-        writer.set_array("my_metadata_channel", meta_data)
-        count += 1
-        if count == 1:
-            print("ready", flush=True)
-        time.sleep(0.005)
-"""
-READER = PROGRAM.format(name="PosixIPCReader") + """
-    reader = PosixIPCReader(base)
-    reader.wait_for_array("image")
-    for _ in range(1000):
-        img = reader.get_image()
-        meta = reader.get_array("my_metadata_channel")
-        if img is not None and meta is not None:
-            count += 1
-            assert img.shape == (48, 64, 3) and meta.tolist() == [1, 2, 3, 4]
-        if count == 20:
-            break
-        time.sleep(0.001)
-    print(count)
+FOR_100_ROUNDS = """
+    import sys
+    import time
+
+    rounds, real = [], time.sleep
+
+    def sleep(seconds):
+        real(seconds)
+        rounds.append(seconds)
+        if len(rounds) == 100:
+            print(meta.tolist())
+            sys.exit()
+
+    time.sleep = sleep
 """
 
 
-def test_the_programs_of_its_documentation_run_unchanged(base):
-    with scripted(WRITER, base) as process:
-        assert run_script(READER, base) == "20\n"
-        process.wait(timeout=60)
+@pytest.mark.parametrize("environment", ("", "semaphore", "lock-free"))
+def test_the_programs_of_its_documentation_run_unchanged(base, environment, monkeypatch):
+    """Their endless loops end in time.sleep, and their base name is the test's."""
+    monkeypatch.setenv("SLIPRING_MODE", environment)
+    programs = [
+        dedent(around) + program.replace("camera_01", base)
+        for around, program in ((UNTIL_STDIN_ENDS, WRITER), (FOR_100_ROUNDS, READER))
+    ]
+    with scripted(programs[0]) as writer:
+        lines = run_script(programs[1]).splitlines()
+        assert lines[0] == "Waiting for writer..." and lines[-1] == "[1, 2, 3, 4]"
+        assert len(lines) > 10 and set(lines[1:-1]) == {"Received image: (480, 640, 3)"}
+        writer.stdin.close()
+        writer.stdout.read()
+        assert writer.wait(timeout=60) == 0
+    assert objects(base) == []

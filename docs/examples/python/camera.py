@@ -12,7 +12,6 @@ import time
 
 import cv2
 import numpy as np
-
 import slipring
 
 
@@ -51,10 +50,9 @@ def main():
     asked = options.parse_args()
     published = 0
     with slipring.Writer(asked.base) as writer:
-        for picture in itertools.islice(pictures(asked.source), asked.frames):
+        for published, picture in enumerate(itertools.islice(pictures(asked.source), asked.frames), 1):
             with writer.loan("image", picture.shape, picture.dtype, encoding="bgr8") as frame:
                 cv2.flip(picture, 1, dst=frame.array)  # written where readers read
-            published += 1
     print(f"{published} frames published")
 
 

@@ -27,6 +27,7 @@ __all__ = ["PosixIPCReader", "PosixIPCWriter"]
 
 _Array = NDArray[Any]
 _Answer = TypeVar("_Answer")
+_Question = Callable[[slipring.Reader, str], _Answer]
 
 DTYPES = tuple(np.dtype(name) for name in ("uint8", "int8", "uint16", "int16", "int32", "float32", "float64", "bool"))
 MAX_DIMS = 5
@@ -178,7 +179,7 @@ class PosixIPCReader:
             self._reader = slipring.Reader(self.base_name, mode=self._mode)
         return self._reader
 
-    def _try(self, question: Callable[[slipring.Reader, str], _Answer], name: str) -> tuple[_Answer | None, str]:
+    def _try(self, question: _Question[_Answer], name: str) -> tuple[_Answer | None, str]:
         """The reader's answer, or None and what is wrong with a damaged channel."""
         with self._lock:
             try:
@@ -188,7 +189,7 @@ class PosixIPCReader:
                     raise
                 return None, f"{self.base_name}/{name} cannot be read: {error.strerror}"
 
-    def _ask(self, question: Callable[[slipring.Reader, str], _Answer], name: str, level: int) -> _Answer | None:
+    def _ask(self, question: _Question[_Answer], name: str, level: int) -> _Answer | None:
         answer, damage = self._try(question, name)
         if damage:
             warnings.warn(damage, RuntimeWarning, stacklevel=level)
@@ -201,7 +202,7 @@ class PosixIPCReader:
         return None if got is None else got[0]
 
     def get_image(self, return_timestamp: bool = False) -> Any:
-        """The latest array of "image", a copy of the caller's own; None where there is none, or where the lock is taken.
+        """The latest array of "image", a copy of the caller's own; None where there is none or the lock is taken.
 
         With return_timestamp, (array, seconds since the epoch), or (None, None).
         """
