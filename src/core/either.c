@@ -143,30 +143,32 @@ static int wait_for_one(struct either *e, int64_t *timeout_ns)
 	return 0;
 }
 
+/* Before a wait, which only one of the two can do. 0: ask it; else -1, and nothing is there to wait for. */
+static int settle(struct either *e, int64_t *timeout_ns, bool past_a_close)
+{
+	if (e->now->ops->exists(e->now) != 0 || ask_again(e))
+		return 0;
+	if (errno == EPIPE && !past_a_close)
+		return -1;
+	return *timeout_ns != 0 ? wait_for_one(e, timeout_ns) : 0;
+}
+
 static int wait_for(struct slip__reader_channel *common, int64_t timeout_ns, bool any)
 {
 	struct either *e = either_of(common);
-	int done = e->now->ops->wait(e->now, 0, any);
-	if (done == 0 || (errno != ETIMEDOUT && !is_absent(errno)))
-		return done;
-	if (!ask_again(e) && errno == EPIPE && !any)
-		return done;
-	if (timeout_ns != 0 && wait_for_one(e, &timeout_ns) != 0)
+	if (settle(e, &timeout_ns, any) != 0)
 		return -1;
-	return e->now->ops->wait(e->now, timeout_ns, any);
+	int done = e->now->ops->wait(e->now, timeout_ns, any);
+	return done == 0 || !is_absent(errno) || !ask_again(e) ? done : e->now->ops->wait(e->now, timeout_ns, any);
 }
 
 static struct slip__frame *next(struct slip__reader_channel *common, int64_t timeout_ns)
 {
 	struct either *e = either_of(common);
-	struct slip__frame *frame = e->now->ops->next(e->now, 0);
-	if (frame != NULL || (errno != ETIMEDOUT && !is_absent(errno)))
-		return frame;
-	if (!ask_again(e) && errno == EPIPE)
+	if (settle(e, &timeout_ns, false) != 0)
 		return NULL;
-	if (timeout_ns != 0 && wait_for_one(e, &timeout_ns) != 0)
-		return NULL;
-	return e->now->ops->next(e->now, timeout_ns);
+	struct slip__frame *frame = e->now->ops->next(e->now, timeout_ns);
+	return frame != NULL || !is_absent(errno) || !ask_again(e) ? frame : e->now->ops->next(e->now, timeout_ns);
 }
 
 static void stats(const struct slip__reader_channel *common, slip_reader_stats *out)

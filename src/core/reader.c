@@ -308,8 +308,12 @@ static int watch(struct slip__reader_channel *common, struct slip__watch *out)
 
 static int exists(struct slip__reader_channel *common)
 {
+	struct slip__reading *c = channel_of(common);
 	struct slip__place place;
-	if (slip__follow_newest(channel_of(common), false, &place) != SLIP__NEWEST_FAILED)
+	/* A ring that has frames which this handle has not had is not left for the next one. */
+	if (c->seat != NULL && slip__slot_latest(slip__reading_ring(c), &place) == SLIP__FOUND && place.seq > c->last_seq)
+		return 1;
+	if (slip__follow_newest(c, false, &place) != SLIP__NEWEST_FAILED)
 		return 1;
 	return worth_waiting() || errno == EPIPE ? 0 : -1;
 }
