@@ -2,6 +2,7 @@
 #include "lock.h"
 
 #include "error.h"
+#include "wait.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -210,7 +211,7 @@ static int refuse(struct slip__lock *lock, int err)
 static int wait_for(struct slip__lock *lock, int64_t timeout_ns)
 {
 	int64_t now = slip__os_now();
-	int64_t deadline = timeout_ns < 0 || timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+	int64_t deadline = slip__wait_deadline(now, timeout_ns);
 	for (;;) {
 		if (inherit(lock))
 			return 0;
