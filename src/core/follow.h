@@ -22,6 +22,7 @@ struct slip__reading {
 	uint64_t missed;
 	uint64_t generations;
 	uint64_t ages[SLIP_AGE_BUCKETS];
+	int64_t aged_ns;   /* publish stamp of the frame whose age was counted last */
 	int64_t next_look; /* CLOCK_MONOTONIC ns, by the coarse clock */
 	bool found_dead;   /* at the last look nobody held the writer's byte */
 };

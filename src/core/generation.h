@@ -21,6 +21,7 @@ struct slip__generation {
 	uint32_t fw;	   /* what the futex word was last set to, halved */
 	uint64_t next_seq; /* of the next frame */
 	uint32_t loans;	   /* out in it; the writing thread's */
+	uint32_t history;  /* newest frames that the last claim left for readers in order */
 	bool has_head;	   /* order[0] is the newest frame's slot */
 	uint16_t order[];  /* all slots, the newest frame's first */
 };

@@ -14,7 +14,8 @@
 enum {
 	ABSENT_NS = 5000000,	/* how often it looks for a channel that does not exist: nothing to sleep on there */
 	MAX_REFUSALS = 1 << 16, /* in a row; honest writers never get near it */
-	AGE_SHIFT = 8		/* the first bucket of ages ends at 2 << 8 ns */
+	AGE_EVERY_NS = 1000000,
+	AGE_SHIFT = 8 /* the first bucket of ages ends at 2 << 8 ns */
 };
 
 static struct slip__reading *channel_of(struct slip__reader_channel *common)
@@ -49,10 +50,12 @@ static void abandon_channel(struct slip__reader_channel *common)
 
 /* ---- taking ---- */
 
+/* A clock read per frame would be felt where frames come by the microsecond: of those that are published within AGE_EVERY_NS one counts. */
 static void count_age(struct slip__reading *c, const slip_frame *view)
 {
-	if (c->options.no_stamps || view->publish_ns == 0)
+	if (c->options.no_stamps || view->publish_ns == 0 || view->publish_ns - c->aged_ns < AGE_EVERY_NS)
 		return;
+	c->aged_ns = view->publish_ns;
 	int64_t age = slip__os_now() - view->publish_ns;
 	uint64_t units = age > 0 ? (uint64_t)age >> AGE_SHIFT : 0;
 	int bucket = units > 1 ? 63 - __builtin_clzll(units) : 0;
@@ -77,6 +80,7 @@ static void count_new(struct slip__reading *c, slip_frame *view)
 
 static enum slip__taken take(struct slip__reading *c, const struct slip__place *place, struct slip__frame **frame)
 {
+	slip__segment_expect_read(slip__seat_segment(c->seat), place->slot);
 	enum slip__taken taken = slip__seat_lease(c->seat, place, frame);
 	if (taken == SLIP__TAKEN && place->seq > c->last_seq)
 		count_new(c, &(*frame)->view);
@@ -131,6 +135,12 @@ static enum slip__taken take_in_order(struct slip__reading *c, const struct slip
 {
 	const struct slip__segment *s = slip__seat_segment(c->seat);
 	uint64_t want = c->last_seq + 1;
+	if (want == head->seq) {
+		/* It keeps up: head says where, and the ring's line stays the writer's. */
+		enum slip__taken taken = take(c, head, frame);
+		if (taken != SLIP__REFUSED)
+			return taken;
+	}
 	if (want < s->geometry.first_seq)
 		want = s->geometry.first_seq;
 	/* The ring no longer lists what is older. */

@@ -235,6 +235,28 @@ static inline char *slip__segment_bytes(const struct slip__segment *segment, uin
 	return segment->payload + slot * segment->geometry.slot_stride;
 }
 
+/*
+ * A frame is about to be pinned and read (or a slot claimed and filled): its words, its description and its first bytes are asked for at
+ * once, where they would otherwise be waited for one after the other.
+ */
+static inline void slip__segment_expect_read(const struct slip__segment *segment, uint32_t slot)
+{
+	const struct slip__slot *at = slip__segment_slot(segment, slot);
+	prefetch_to_write(&at->pins);
+	prefetch_to_read(&at->bytes);
+	prefetch_to_read(&at->shape);
+	prefetch_to_read(slip__segment_bytes(segment, slot));
+}
+
+static inline void slip__segment_expect_fill(const struct slip__segment *segment, uint32_t slot)
+{
+	const struct slip__slot *at = slip__segment_slot(segment, slot);
+	prefetch_to_write(&at->pins);
+	prefetch_to_write(&at->bytes);
+	prefetch_to_write(&at->shape);
+	prefetch_to_write(slip__segment_bytes(segment, slot));
+}
+
 static inline struct slip__reader_entry *slip__segment_reader(const struct slip__segment *segment, uint32_t reader)
 {
 	return (struct slip__reader_entry *)(void *)((char *)segment->header + segment->geometry.readers_at) + reader;

@@ -15,6 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Frames from here on are copied for so long (10 us and more) that a look at each reader in order, a cache line each, is nothing beside it;
+ * smaller ones stay in the cache with the whole ring.
+ */
+enum { LARGE_FRAME = 256 << 10 };
+
 enum loan_state { LOAN_FREE, LOAN_OUT, LOAN_KEPT, LOAN_KEPT_UNPUBLISHED, LOAN_ENDING };
 
 struct channel;
@@ -89,23 +95,45 @@ static void drop_channel(struct channel *c)
 
 /* ---- claiming ---- */
 
-/* How many of the newest frames to leave for readers in order. */
+/* How many of the newest frames some reader in order has not had, by what they show; at least 1. Those before are of use to nobody. */
+static uint32_t unread(const struct slip__generation *g, uint64_t in_order)
+{
+	const struct slip__geometry *geometry = &g->segment.geometry;
+	uint64_t newest = g->next_seq - 1;
+	uint64_t had = newest;
+	for (uint64_t bits = in_order & (UINT64_MAX >> (64 - geometry->max_readers)); bits != 0; bits &= bits - 1) {
+		uint32_t reader = (uint32_t)__builtin_ctzll(bits);
+		uint64_t last = a64_load_relaxed(&slip__segment_reader(&g->segment, reader)->last_seq);
+		if (last < had)
+			had = last;
+	}
+	uint64_t count = newest - had;
+	return count >= geometry->slots ? geometry->slots - 1 : count > 1 ? (uint32_t)count : 1;
+}
+
+/*
+ * How many of the newest frames to leave for readers in order: behind them the slot that was filled last is the one that may still be in
+ * the cache. Readers' hints; a wrong one costs them history or us cache, nothing else.
+ */
 static uint32_t history(const struct slip__generation *g)
 {
 	const struct slip__geometry *geometry = &g->segment.geometry;
 	if (geometry->history != 0)
 		return geometry->history;
-	/* A hint that readers give; a wrong one costs them history or us cache, nothing else. */
-	return a64_load_relaxed(&g->segment.header->in_order) != 0 ? geometry->slots - 1 : 1;
+	uint64_t in_order = a64_load_relaxed(&g->segment.header->in_order);
+	if (in_order == 0)
+		return 1;
+	return geometry->capacity >= LARGE_FRAME ? unread(g, in_order) : geometry->slots - 1;
 }
 
-static int32_t claim_once(const struct slip__generation *g)
+static int32_t claim_once(struct slip__generation *g)
 {
+	g->history = history(g);
 	const struct slip__claim claim = {
 		.order = g->order,
 		.count = g->segment.geometry.slots,
 		.head = g->has_head ? 1 : 0,
-		.history = history(g),
+		.history = g->history,
 		.passes = g->segment.geometry.max_readers + 1,
 	};
 	return slip__slot_claim(&g->segment.ring, &claim);
@@ -310,6 +338,8 @@ static int publish(struct slip__frame *frame, bool keep)
 	g->has_head = true;
 	a64_store_relaxed(&header->published, ++c->published);
 	a64_store_relaxed(&header->last_publish_ns, (uint64_t)frame->view.publish_ns);
+	if (g->history < g->segment.geometry.slots)
+		slip__segment_expect_fill(&g->segment, g->order[g->history]); /* the next one, most likely */
 	if (keep)
 		keep_as(loan, LOAN_KEPT);
 	else
@@ -378,7 +408,7 @@ static void copy_in(const struct channel *c, void *to, const struct slip__array 
 {
 	if (!array->source_contiguous)
 		slip__copy_strided(to, array->data, array->item_bytes, array->ndim, array->shape, array->source_strides);
-	else if (slip__copy_should_stream(array->bytes, history(c->generation) + 1, c->cache_bytes))
+	else if (slip__copy_should_stream(array->bytes, c->generation->history + 1, c->cache_bytes))
 		slip__copy_streaming(to, array->data, array->bytes);
 	else if (array->bytes > 0)
 		memcpy(to, array->data, array->bytes);

@@ -322,3 +322,67 @@ Test(writer, a_discarded_loan_that_is_kept_stays_out_of_use_until_released)
 	memset(loan->data, '!', 8);
 	cr_assert_eq(slip_release(loan), 0);
 }
+
+enum { LARGE = 1 << 20, RING = 8 };
+
+/* A channel of frames that are copied for long, with a reader in order. */
+static void publish_large(slip_writer *writer, uint64_t number)
+{
+	static char bytes[LARGE];
+	memcpy(bytes, &number, sizeof(number));
+	slip_array a = bytes_array(bytes, LARGE);
+	cr_assert_eq(slip_set_array(writer, "large", &a), 0, "%s", slip_error_detail());
+}
+
+static const void *next_large(slip_reader *reader, uint64_t number)
+{
+	slip_frame *f = slip_next(reader, "large", 0);
+	cr_assert_not_null(f, "%s", slip_error_detail());
+	cr_assert_eq(f->missed, 0);
+	cr_assert_eq(memcmp(f->data, &number, sizeof(number)), 0);
+	const void *data = f->data;
+	cr_assert_eq(slip_release(f), 0);
+	return data;
+}
+
+Test(writer, large_frames_go_round_few_slots_while_readers_in_order_keep_up)
+{
+	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
+	options.slots = RING;
+	slip_writer *writer = slip_writer_open(own_base("large"), &options);
+	slip_reader *reader = slip_reader_open(own_base("large"), NULL);
+	const void *used[RING] = {NULL};
+	int count = 0;
+	for (uint64_t i = 1; i <= 40; i++) {
+		publish_large(writer, i);
+		const void *data = next_large(reader, i);
+		int at = 0;
+		while (at < count && used[at] != data)
+			at++;
+		if (at == count)
+			used[count++] = data;
+	}
+	cr_assert_leq(count, 3, "%d slots were used", count);
+	slip_reader_close(reader);
+	slip_writer_close(writer);
+}
+
+Test(writer, a_reader_in_order_that_falls_behind_on_large_frames_still_has_the_whole_ring)
+{
+	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
+	options.slots = RING;
+	slip_writer *writer = slip_writer_open(own_base("behind"), &options);
+	slip_reader *slow = slip_reader_open(own_base("behind"), NULL);
+	slip_reader *quick = slip_reader_open(own_base("behind"), NULL);
+	publish_large(writer, 1);
+	next_large(slow, 1);
+	for (uint64_t i = 2; i < 1 + RING; i++) {
+		publish_large(writer, i);
+		next_large(quick, i);
+	}
+	for (uint64_t i = 2; i < 1 + RING; i++)
+		next_large(slow, i);
+	slip_reader_close(quick);
+	slip_reader_close(slow);
+	slip_writer_close(writer);
+}
