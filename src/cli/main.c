@@ -14,6 +14,7 @@ static const struct command {
 	{"ls", cmd_ls, "list channels"},
 	{"info", cmd_info, "show one channel: geometry, who holds what, counters"},
 	{"gc", cmd_gc, "list, and with --yes remove, what dead processes left"},
+	{"bench", cmd_bench, "measure latency, fan-out, throughput and attaching, beside the machine's limits"},
 };
 
 static void help(FILE *to)
@@ -50,5 +51,5 @@ int main(int argc, char **argv)
 		help(stderr);
 		return EXIT_USAGE;
 	}
-	return say_usage("", "there is no command '%s'; pub, sub, ls, info and gc exist", name);
+	return say_usage("", "there is no command '%s'; pub, sub, ls, info, gc and bench exist", name);
 }
