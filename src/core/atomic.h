@@ -78,6 +78,11 @@ static inline void a64_count_relaxed(slip__a64 *a, uint64_t n)
 	atomic_store_explicit(a, atomic_load_explicit(a, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
+static inline uint64_t a64_sub_acq_rel(slip__a64 *a, uint64_t n)
+{
+	return atomic_fetch_sub_explicit(a, n, memory_order_acq_rel);
+}
+
 static inline uint32_t a32_load_relaxed(const slip__a32 *a)
 {
 	return atomic_load_explicit(a, memory_order_relaxed);

@@ -12,8 +12,8 @@
 /* Of lease.state: how often the lease is shared, or this while its last release is on its way. */
 #define RELEASING UINT32_C(0x80000000)
 
-/* Of seat.users: the handle counts for so many, each lease for 1. */
-#define HANDLE UINT32_C(0x10000)
+/* Of seat.users: more than leases will ever be released. */
+#define HANDLE (UINT64_C(1) << 62)
 
 struct lease {
 	struct slip__frame frame; /* first */
@@ -29,7 +29,10 @@ struct slip__seat {
 	uint32_t reader;
 	uint32_t lease_limit;
 	uint64_t process;
-	slip__a32 users;
+	/* Leases given; the getting thread's. A count that it shared with those who release would cost it a locked instruction a frame. */
+	uint64_t given;
+	slip__a64
+		users; /* HANDLE less the leases released; when the handle goes, HANDLE - given comes off, and who makes it 0 is the last */
 	struct lease leases[]; /* one a slot: a slot is leased once, and shared */
 };
 
@@ -51,7 +54,7 @@ struct slip__seat *slip__seat_take(const slip_channel_name *name, bool observer,
 	seat->segment = segment;
 	seat->lease_limit = segment->geometry.leases_per_reader;
 	seat->process = slip__os_process_token();
-	a32_store_relaxed(&seat->users, HANDLE);
+	a64_store_relaxed(&seat->users, HANDLE);
 	for (uint32_t i = 0; i < slots; i++) {
 		seat->leases[i].frame.ops = &lease_ops;
 		seat->leases[i].frame.process = seat->process;
@@ -73,9 +76,9 @@ struct slip__seat *slip__seat_take(const slip_channel_name *name, bool observer,
 	return seat;
 }
 
-static void drop(struct slip__seat *seat, uint32_t users)
+static void drop(struct slip__seat *seat, uint64_t users)
 {
-	if (a32_sub_acq_rel(&seat->users, users) != users) /* @SEAT @SEAT */
+	if (a64_sub_acq_rel(&seat->users, users) != users) /* @SEAT @SEAT */
 		return;
 	if (seat->anchor != NULL)
 		slip__liveness_drop_reader(seat->segment, seat->reader, seat->anchor);
@@ -86,7 +89,7 @@ static void drop(struct slip__seat *seat, uint32_t users)
 void slip__seat_leave(struct slip__seat *seat)
 {
 	if (seat != NULL)
-		drop(seat, HANDLE);
+		drop(seat, HANDLE - seat->given);
 }
 
 void slip__seat_abandon(struct slip__seat *seat)
@@ -118,7 +121,7 @@ void slip__seat_reads_in_order(const struct slip__seat *seat)
 
 uint32_t slip__seat_leases(const struct slip__seat *seat)
 {
-	return a32_load_relaxed(&seat->users) & (HANDLE - 1);
+	return (uint32_t)(seat->given - (HANDLE - a64_load_relaxed(&seat->users)));
 }
 
 /* What is at a place that this handle holds already. */
@@ -174,7 +177,7 @@ static enum slip__taken pin(struct slip__seat *seat, const struct slip__place *p
 		slip__slot_release(&seat->segment->ring, place->slot, seat->bit);
 		return SLIP__TAKE_FAILED;
 	}
-	(void)a32_add_relaxed(&seat->users, 1);
+	seat->given++;
 	a32_store_release(&lease->state, 1); /* @SHARE */
 	*frame = &lease->frame;
 	return SLIP__TAKEN;

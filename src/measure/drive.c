@@ -78,8 +78,8 @@ static void mark(void *frame, size_t size, uint64_t seq)
 		memcpy((char *)frame + at, &seq, sizeof(seq));
 }
 
-/* Passes one frame on. Returns when that began, or -1. */
-static int64_t give(struct giver *giver, uint64_t seq, int64_t due_ns, bool counted)
+/* Passes one frame on, stamped with when it was due; now is the clock's last reading. Returns when passing on began, or -1. */
+static int64_t give(struct giver *giver, uint64_t seq, int64_t due_ns, int64_t now, bool counted)
 {
 	const struct run *run = giver->run;
 	const struct drive_plan *plan = run->plan;
@@ -97,7 +97,8 @@ static int64_t give(struct giver *giver, uint64_t seq, int64_t due_ns, bool coun
 		giver->loan = NULL;
 	}
 	memcpy(frame, &stamp, sizeof(stamp));
-	const int64_t start = now_ns();
+	/* Another reading would stand in each latency; what is written between is a stamp. */
+	const int64_t start = plan->read_all ? now_ns() : now;
 	const int given = plan->setup.loan ? run->transport->publish(run->self, frame) : run->transport->send(run->self, frame);
 	const int64_t spent = now_ns() - start - giver->clock_ns;
 	if (given != 0)
@@ -137,7 +138,7 @@ static bool give_until(struct giver *giver, uint64_t seq, bool (*are)(const stru
 {
 	struct run *run = giver->run;
 	while (!all_readers(run, are, 0)) {
-		if (atomic_load(&run->given_up) || give(giver, seq, now_ns(), false) < 0)
+		if (atomic_load(&run->given_up) || give(giver, seq, now_ns(), now_ns(), false) < 0)
 			return false;
 		for (int i = 0; i < 10 && !all_readers(run, are, 0); i++)
 			nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
@@ -165,6 +166,22 @@ static bool make_ready(struct giver *giver)
 	return !run->plan->setup.loan || giver->loan != NULL || (giver->loan = run->transport->loan(run->self)) != NULL;
 }
 
+/* Waits for the next frame's moment; gives the clock reading that found it come. Flat out it has always come. */
+static int64_t await_due(const struct drive_plan *plan, int64_t *due)
+{
+	int64_t now = now_ns();
+	if (plan->interval_ns == 0) {
+		*due = now;
+		return now;
+	}
+	*due += plan->interval_ns;
+	if (plan->one_by_one && now > *due)
+		*due = now; /* the schedule is the readers' */
+	while (now < *due)
+		now = now_ns();
+	return now;
+}
+
 static bool give_all(struct giver *giver)
 {
 	struct run *run = giver->run;
@@ -176,18 +193,10 @@ static bool give_all(struct giver *giver)
 	int64_t start = begin;
 	uint64_t seq = 0;
 	while (seq < frames && start < end && !atomic_load(&run->given_up)) {
-		int64_t now = now_ns();
-		if (plan->interval_ns > 0) {
-			due += plan->interval_ns;
-			if (plan->one_by_one && now > due)
-				due = now; /* the schedule is the readers' */
-			if (!make_ready(giver))
-				return false;
-			while ((now = now_ns()) < due)
-				;
-		}
-		const bool late = plan->interval_ns > 0 && now - due > GRAIN_NS;
-		start = give(giver, ++seq, late ? due : now, true);
+		if (!make_ready(giver))
+			return false;
+		const int64_t now = await_due(plan, &due);
+		start = give(giver, ++seq, now - due > GRAIN_NS ? due : now, now, true);
 		if (start < 0)
 			return false;
 		if (plan->one_by_one)
