@@ -33,6 +33,7 @@ struct reader_side {
 	int64_t got_ns;			  /* when */
 	alignas(64) atomic_bool warm;	  /* it has had a frame */
 	atomic_bool done;		  /* it has had the last */
+	atomic_bool closed;		  /* it has closed its end */
 	uint64_t got, missed, torn;
 	struct histogram latency;
 };
@@ -128,6 +129,12 @@ static bool is_done(const struct reader_side *reader, uint64_t unused)
 	return atomic_load(&reader->done);
 }
 
+static bool is_closed(const struct reader_side *reader, uint64_t unused)
+{
+	(void)unused;
+	return atomic_load(&reader->closed);
+}
+
 static bool has(const struct reader_side *reader, uint64_t seq)
 {
 	return atomic_load(&reader->seq) >= seq;
@@ -221,6 +228,9 @@ static bool be_writer(struct run *run)
 		atomic_store(&run->writer_open, true);
 		good = give_until(&giver, 0, is_warm) && give_all(&giver) && give_until(&giver, LAST, is_done);
 		atomic_store(&run->writer_closing, true);
+		/* Readers first: to some transports a writer that goes is an error. */
+		for (int64_t until = now_ns() + 2 * SECOND; good && !all_readers(run, is_closed, 0) && now_ns() < until;)
+			nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 		run->transport->close_writer(run->self);
 	}
 	free(giver.source);
@@ -265,7 +275,7 @@ static bool take_all(struct run *run, struct reader_side *side)
 	const struct transport *transport = run->transport;
 	uint64_t newest = 0;
 	while (!atomic_load(&run->writer_closing)) {
-		const void *frame = transport->receive(run->self, 100 * MILLISECOND);
+		const void *frame = transport->receive(run->self, 20 * MILLISECOND);
 		if (frame == NULL) {
 			if (failed() || atomic_load(&run->given_up))
 				return false;
@@ -303,6 +313,7 @@ static bool be_reader(struct run *run, int number)
 		return false;
 	const bool good = take_all(run, &run->readers[number]);
 	run->transport->close_reader(run->self);
+	atomic_store(&run->readers[number].closed, true);
 	return good;
 }
 
