@@ -53,12 +53,11 @@ struct slip__frame *slip__frame_private(uint64_t size, size_t metadata_size)
 
 void slip__frame_view(const struct slip__array *array, slip_frame *view)
 {
-	size_t dims = (size_t)array->ndim * sizeof(array->shape[0]);
 	view->size = array->bytes;
 	view->dtype = array->dtype;
 	view->ndim = array->ndim;
-	memcpy(view->shape, array->shape, dims);
-	memcpy(view->strides, array->strides, dims);
+	memcpy(view->shape, array->shape, sizeof(view->shape));
+	memcpy(view->strides, array->strides, sizeof(view->strides));
 	view->epoch = 0;
 	view->seq = 0;
 	view->missed = 0;
@@ -76,7 +75,6 @@ void slip__frame_view(const struct slip__array *array, slip_frame *view)
 
 void slip__frame_describe(const struct slip__array *array, struct slip__slot *slot, slip_frame *view)
 {
-	size_t dims = (size_t)array->ndim * sizeof(array->shape[0]);
 	bool has_id = array->frame_id[0] != '\0';
 	slot->bytes = array->bytes;
 	slot->committed = array->bytes;
@@ -85,8 +83,8 @@ void slip__frame_describe(const struct slip__array *array, struct slip__slot *sl
 	slot->flags = (uint8_t)((array->contiguous ? SLIP__FRAME_CONTIGUOUS : 0) | (has_id ? SLIP__FRAME_HAS_ID : 0));
 	slot->metadata_bytes = (uint16_t)array->metadata_size;
 	memcpy(slot->encoding, array->encoding, sizeof(slot->encoding));
-	memcpy(slot->shape, array->shape, dims);
-	memcpy(slot->strides, array->strides, dims);
+	memcpy(slot->shape, array->shape, sizeof(slot->shape));
+	memcpy(slot->strides, array->strides, sizeof(slot->strides));
 	if (has_id)
 		memcpy(slot->frame_id, array->frame_id, sizeof(slot->frame_id));
 	if (array->metadata_size > 0)
@@ -111,6 +109,7 @@ struct hot {
 	char encoding[SLIP_ENCODING_MAX];
 };
 _Static_assert(sizeof(struct hot) == SLIP__LINE, "one cache line");
+_Static_assert(offsetof(struct hot, capture_ns) == offsetof(struct slip__frame_kind, encoding), "a kind begins as the line does");
 _Static_assert(offsetof(struct slip__slot, shape) - offsetof(struct slip__slot, bytes) == sizeof(struct hot), "the same fields");
 
 static int cannot_be(const struct hot *hot, const char *what)
@@ -119,40 +118,77 @@ static int cannot_be(const struct hot *hot, const char *what)
 			  (unsigned long long)hot->bytes, hot->dtype.code, hot->dtype.bits, hot->dtype.lanes);
 }
 
+static void read_stamps(const struct hot *hot, slip_frame *view)
+{
+	view->capture_ns = hot->capture_ns;
+	view->publish_ns = hot->publish_ns;
+	view->capture_realtime_ns = hot->capture_realtime_ns;
+}
+
+/* Checks and translates a description whose hot line was copied. */
+static int read_all(const struct hot *hot, const struct slip__slot *slot, uint64_t capacity, slip_frame *view)
+{
+	uint64_t item_bytes = slip__dtype_bytes(hot->dtype);
+	if (item_bytes == 0 || hot->ndim > SLIP_MAX_DIMS || hot->bytes > capacity || hot->metadata_bytes > SLIP_METADATA_MAX)
+		return cannot_be(hot, "a value out of range");
+	view->ndim = hot->ndim;
+	memcpy(view->shape, slot->shape, hot->ndim * sizeof(view->shape[0]));
+	for (uint8_t i = 0; i < hot->ndim; i++)
+		if (view->shape[i] < 0)
+			return cannot_be(hot, "a negative dimension");
+	if (hot->flags & SLIP__FRAME_CONTIGUOUS) {
+		if (slip__array_strides(item_bytes, hot->ndim, view->shape, view->strides) != hot->bytes)
+			return cannot_be(hot, "its shape does not have its bytes");
+	} else {
+		memcpy(view->strides, slot->strides, hot->ndim * sizeof(view->strides[0]));
+		if (!slip__array_fits(item_bytes, hot->ndim, view->shape, view->strides, hot->bytes))
+			return cannot_be(hot, "its strides lead outside");
+	}
+	view->size = hot->bytes;
+	view->dtype = hot->dtype;
+	read_stamps(hot, view);
+	memcpy(view->encoding, hot->encoding, sizeof(view->encoding));
+	view->encoding[sizeof(view->encoding) - 1] = '\0';
+	view->frame_id[0] = '\0';
+	if (hot->flags & SLIP__FRAME_HAS_ID) {
+		memcpy(view->frame_id, slot->frame_id, sizeof(view->frame_id));
+		view->frame_id[sizeof(view->frame_id) - 1] = '\0';
+	}
+	view->metadata = hot->metadata_bytes > 0 ? slot->metadata : NULL;
+	view->metadata_size = hot->metadata_bytes;
+	view->flags = 0;
+	return 0;
+}
+
 int slip__frame_read(const struct slip__slot *slot, uint64_t capacity, slip_frame *view)
 {
 	struct hot hot;
 	memcpy(&hot, &slot->bytes, sizeof(hot));
-	uint64_t item_bytes = slip__dtype_bytes(hot.dtype);
-	if (item_bytes == 0 || hot.ndim > SLIP_MAX_DIMS || hot.bytes > capacity || hot.metadata_bytes > SLIP_METADATA_MAX)
-		return cannot_be(&hot, "a value out of range");
-	view->ndim = hot.ndim;
-	memcpy(view->shape, slot->shape, hot.ndim * sizeof(view->shape[0]));
-	for (uint8_t i = 0; i < hot.ndim; i++)
-		if (view->shape[i] < 0)
-			return cannot_be(&hot, "a negative dimension");
-	if (hot.flags & SLIP__FRAME_CONTIGUOUS) {
-		if (slip__array_strides(item_bytes, hot.ndim, view->shape, view->strides) != hot.bytes)
-			return cannot_be(&hot, "its shape does not have its bytes");
-	} else {
-		memcpy(view->strides, slot->strides, hot.ndim * sizeof(view->strides[0]));
-		if (!slip__array_fits(item_bytes, hot.ndim, view->shape, view->strides, hot.bytes))
-			return cannot_be(&hot, "its strides lead outside");
+	return read_all(&hot, slot, capacity, view);
+}
+
+static bool same_shape(const slip_frame *view, const int64_t *shape)
+{
+	for (int32_t i = 0; i < view->ndim; i++)
+		if (view->shape[i] != shape[i])
+			return false;
+	return true;
+}
+
+/* Strides and a frame_id lie in lines of their own, which are better not fetched: frames that have such are read in full. */
+int slip__frame_read_again(const struct slip__slot *slot, uint64_t capacity, struct slip__frame_kind *kind, slip_frame *view)
+{
+	struct hot hot;
+	memcpy(&hot, &slot->bytes, sizeof(hot));
+	if (kind->flags == SLIP__FRAME_CONTIGUOUS && memcmp(&hot, kind, offsetof(struct slip__frame_kind, encoding)) == 0 &&
+	    memcmp(hot.encoding, kind->encoding, sizeof(hot.encoding)) == 0 && same_shape(view, slot->shape)) {
+		read_stamps(&hot, view);
+		return 0;
 	}
-	view->size = hot.bytes;
-	view->dtype = hot.dtype;
-	view->capture_ns = hot.capture_ns;
-	view->publish_ns = hot.publish_ns;
-	view->capture_realtime_ns = hot.capture_realtime_ns;
-	memcpy(view->encoding, hot.encoding, sizeof(view->encoding));
-	view->encoding[sizeof(view->encoding) - 1] = '\0';
-	view->frame_id[0] = '\0';
-	if (hot.flags & SLIP__FRAME_HAS_ID) {
-		memcpy(view->frame_id, slot->frame_id, sizeof(view->frame_id));
-		view->frame_id[sizeof(view->frame_id) - 1] = '\0';
-	}
-	view->metadata = hot.metadata_bytes > 0 ? slot->metadata : NULL;
-	view->metadata_size = hot.metadata_bytes;
-	view->flags = 0;
+	kind->flags = 0;
+	if (read_all(&hot, slot, capacity, view) != 0)
+		return -1;
+	memcpy(kind, &hot, offsetof(struct slip__frame_kind, encoding));
+	memcpy(kind->encoding, hot.encoding, sizeof(kind->encoding));
 	return 0;
 }

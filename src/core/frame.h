@@ -56,4 +56,20 @@ void slip__frame_describe(const struct slip__array *array, struct slip__slot *sl
  */
 int slip__frame_read(const struct slip__slot *slot, uint64_t capacity, slip_frame *view);
 
+/* What mostly stays the same from frame to frame in one slot, once it was checked. Private memory; zeroed: nothing was. */
+struct slip__frame_kind {
+	uint64_t bytes;
+	slip_dtype dtype;
+	uint8_t ndim;
+	uint8_t flags;
+	uint16_t metadata_bytes;
+	char encoding[SLIP_ENCODING_MAX];
+};
+
+/*
+ * The same for a view that the frame before in this slot was read into, kind being what that one was: a frame of the same kind and shape
+ * needs no more than its stamps.
+ */
+int slip__frame_read_again(const struct slip__slot *slot, uint64_t capacity, struct slip__frame_kind *kind, slip_frame *view);
+
 #endif

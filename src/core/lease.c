@@ -17,6 +17,7 @@
 
 struct lease {
 	struct slip__frame frame; /* first */
+	struct slip__frame_kind kind;
 	struct slip__seat *seat;
 	slip__a32 state;
 };
@@ -151,9 +152,11 @@ static enum slip__taken share(struct lease *lease, const struct slip__place *pla
 }
 
 /* Reads what is under our pin. */
-static int look(const struct slip__seat *seat, const struct slip__place *place, slip_frame *view)
+static int look(const struct slip__seat *seat, const struct slip__place *place, struct lease *lease)
 {
-	if (slip__frame_read(slip__segment_slot(seat->segment, place->slot), seat->segment->geometry.capacity, view) != 0)
+	slip_frame *view = &lease->frame.view;
+	const struct slip__slot *slot = slip__segment_slot(seat->segment, place->slot);
+	if (slip__frame_read_again(slot, seat->segment->geometry.capacity, &lease->kind, view) != 0)
 		return -1;
 	view->data = slip__segment_bytes(seat->segment, place->slot);
 	view->epoch = seat->segment->geometry.epoch;
@@ -173,7 +176,7 @@ static enum slip__taken pin(struct slip__seat *seat, const struct slip__place *p
 	}
 	if (!slip__slot_pin(&seat->segment->ring, place, seat->bit))
 		return SLIP__REFUSED;
-	if (look(seat, place, &lease->frame.view) != 0) {
+	if (look(seat, place, lease) != 0) {
 		slip__slot_release(&seat->segment->ring, place->slot, seat->bit);
 		return SLIP__TAKE_FAILED;
 	}
