@@ -241,10 +241,7 @@ static inline char *slip__segment_bytes(const struct slip__segment *segment, uin
  */
 static inline void slip__segment_expect_read(const struct slip__segment *segment, uint32_t slot)
 {
-	const struct slip__slot *at = slip__segment_slot(segment, slot);
-	prefetch_to_write(&at->pins);
-	prefetch_to_read(&at->bytes);
-	prefetch_to_read(&at->shape);
+	slip__slot_expect(&segment->ring, slot);
 	prefetch_to_read(slip__segment_bytes(segment, slot));
 }
 

@@ -20,8 +20,12 @@ bool slip__wait_ready(const struct slip__watch *watch)
 	if (watch->alarm != NULL)
 		return a32_load_acquire(watch->alarm) != 0; /* @ALARM: what the waker did before is there */
 	enum slip__found found = slip__slot_latest(watch->ring, &place);
-	if (found == SLIP__BROKEN || (found == SLIP__FOUND && place.seq > watch->after))
+	if (found == SLIP__BROKEN)
 		return true;
+	if (found == SLIP__FOUND && place.seq > watch->after) {
+		slip__slot_expect(watch->ring, place.slot);
+		return true;
+	}
 	return a32_load_acquire(watch->state) != 0; /* @STATE: what was published before it is in head */
 }
 
