@@ -1,4 +1,4 @@
-/* cyclonedds.c - Cyclone DDS between processes: over loopback UDP, and through its shared memory, iceoryx. SPDX-License-Identifier: Apache-2.0 */
+/* cyclonedds.c - Cyclone DDS between processes: over loopback UDP, and by iceoryx's shared memory. SPDX-License-Identifier: Apache-2.0 */
 #include "peer.h"
 #include "roudi.h"
 
@@ -13,16 +13,13 @@
 
 /* The library's configuration, not told by its headers: without shared memory it is linked to no iceoryx, and this file is not built. */
 #define DDS_HAS_SHM 1
-#ifndef asm
-#define asm __asm__ /* its headers are GNU C */
-#endif
 #include <dds/ddsc/dds_loan_api.h>
 #include <dds/ddsi/ddsi_serdata.h>
 
 #define SECOND INT64_C(1000000000)
 
 /* Memory for frames, shared memory only: no more than this where fewer do, for many readers of large frames. */
-static const size_t POOL_WISH = (size_t)1 << 30;
+static const size_t POOL_WISH = (size_t)512 << 20;
 
 enum {
 	CHUNK_HEADERS = 512, /* iceoryx's and the library's, and what alignment takes */
@@ -35,7 +32,7 @@ struct peer {
 	uint32_t ops[4];
 	dds_topic_descriptor_t type;
 	dds_entity_t participant, writer, reader, waitset;
-	void *sample; /* taken over UDP */
+	void *sample;		   /* taken over UDP */
 	struct ddsi_serdata *data; /* taken from shared memory */
 };
 
@@ -81,13 +78,15 @@ static void *make_udp(const struct transport_setup *setup)
 	return peer;
 }
 
-/* Each reader may hold as many frames as its queue and the library's history of it do, and one; the writer's are being written or sent. */
+/* A reader's queue, the history behind it and the writer's hold as many frames as are under way; small ones may be plenty. */
 static int chunks_for(const struct transport_setup *setup)
 {
-	const int least = 2 * setup->under_way + setup->readers + 4;
-	const int most = (2 * setup->under_way + 1) * setup->readers + 4;
-	const int afford = (int)(POOL_WISH / (setup->size + CHUNK_HEADERS) < INT32_MAX / 2 ? POOL_WISH / (setup->size + CHUNK_HEADERS) : INT32_MAX / 2);
-	return most <= least || afford < least ? least : most < afford ? most : afford;
+	const size_t under_way = (size_t)setup->under_way;
+	const size_t readers = (size_t)setup->readers;
+	const size_t least = 3 * under_way + readers + 4;
+	const size_t most = 256 + 2 * (under_way + 1) * readers;
+	const size_t afford = POOL_WISH / (setup->size + CHUNK_HEADERS);
+	return (int)(afford < least ? least : afford < most ? afford : most);
 }
 
 static void *make_shm(const struct transport_setup *setup)
@@ -118,7 +117,8 @@ static int configure(const struct peer *peer)
 {
 	char config[1024];
 	snprintf(config, sizeof(config),
-		 "<Domain id='any'><General><Interfaces><NetworkInterface address='127.0.0.1'/></Interfaces><AllowMulticast>false</AllowMulticast>"
+		 "<Domain id='any'><General><Interfaces><NetworkInterface "
+		 "address='127.0.0.1'/></Interfaces><AllowMulticast>false</AllowMulticast>"
 		 "<MaxMessageSize>65500B</MaxMessageSize><FragmentSize>63000B</FragmentSize></General>"
 		 "<Discovery><Tag>%s</Tag><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>%d</MaxAutoParticipantIndex>"
 		 "<Peers><Peer address='127.0.0.1'/></Peers></Discovery>"

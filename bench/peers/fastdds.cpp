@@ -17,7 +17,10 @@
 #include <fastrtps/config.h>
 #include <sys/mman.h>
 
+#include <atomic>
+#include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <new>
 #include <sstream>
@@ -39,7 +42,7 @@ constexpr std::int64_t patience = 5 * second; // for a frame's memory: more mean
 // A frame as a plain bounded type: an array of octets, whose CDR form is what lies in memory.
 class FrameType : public TopicDataType
 {
-public:
+      public:
 	explicit FrameType(std::size_t size) : size_(static_cast<std::uint32_t>(size))
 	{
 		setName("frame");
@@ -105,18 +108,22 @@ public:
 		return true;
 	}
 
-private:
+      private:
 	std::uint32_t size_;
 };
 
-// The files that an end has in /dev/shm, so that destroy() can remove those of one that was killed.
-struct names {
-	char file[2][80];
+// What the processes share.
+struct shared {
+	std::atomic<int> matched; // readers that know of the writer
+	struct end {
+		char file[80]; // that it has in /dev/shm: destroy() removes that of one that was killed
+	} ends[];	       // the writer's, then the readers'
 };
 
 struct peer {
 	const transport_setup *setup;
-	names *ends; // shared: the writer's, then the readers'
+	struct shared *shared;
+	bool met; // the writer: all readers know of it, and it of them
 	DomainParticipant *participant;
 	Topic *topic;
 	Publisher *publisher;
@@ -134,9 +141,9 @@ peer *of(void *self)
 	return static_cast<peer *>(self);
 }
 
-std::size_t ends_size(const transport_setup *setup)
+std::size_t shared_size(const transport_setup *setup)
 {
-	return sizeof(names) * static_cast<std::size_t>(1 + setup->readers);
+	return sizeof(shared) + sizeof(shared::end) * static_cast<std::size_t>(1 + setup->readers);
 }
 
 const char *version()
@@ -146,14 +153,14 @@ const char *version()
 
 void *make(const transport_setup *setup)
 {
-	void *shared = mmap(nullptr, ends_size(setup), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED) {
+	void *memory = mmap(nullptr, shared_size(setup), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED) {
 		complain("no memory");
 		return nullptr;
 	}
 	auto *p = new peer{};
 	p->setup = setup;
-	p->ends = static_cast<names *>(shared);
+	p->shared = static_cast<struct shared *>(memory);
 	return p;
 }
 
@@ -161,18 +168,29 @@ void destroy(void *self)
 {
 	peer *p = of(self);
 	for (int end = 0; end <= p->setup->readers; end++)
-		for (const char *file : p->ends[end].file)
-			if (file[0] != 0)
-				shm_unlink(file);
-	munmap(p->ends, ends_size(p->setup));
+		if (p->shared->ends[end].file[0] != 0)
+			shm_unlink(p->shared->ends[end].file);
+	munmap(p->shared, shared_size(p->setup));
 	delete p;
 }
 
-template <typename Guid> void remember(names *end, int number, const Guid &guid)
+template <typename Guid> void remember(peer *p, int end, const Guid &guid)
 {
 	std::ostringstream file;
 	file << "/fast_datasharing_" << guid.guidPrefix << "_" << guid.entityId;
-	std::snprintf(end->file[number], sizeof(end->file[number]), "%s", file.str().c_str());
+	std::snprintf(p->shared->ends[end].file, sizeof(p->shared->ends[end].file), "%s", file.str().c_str());
+}
+
+template <typename Condition> bool wait_for(Condition condition)
+{
+	const std::int64_t until = now_ns() + patience;
+	while (!condition()) {
+		if (now_ns() > until)
+			return false;
+		const timespec a_while = {0, 10000};
+		nanosleep(&a_while, nullptr);
+	}
+	return true;
 }
 
 // Discovery and acknowledgements go over loopback: frames never do, and nothing is left in /dev/shm by a process that is killed.
@@ -215,30 +233,51 @@ int open_writer(void *self)
 	DataWriterQos qos = DATAWRITER_QOS_DEFAULT;
 	set(p, qos);
 	qos.reliability().max_blocking_time = Duration_t(5, 0);
-	qos.resource_limits().extra_samples = 2; // the one that is being written, and one that a reader still looks at
+	// Frames that no reader has acknowledged take no new one: the more there are, and the sooner they are, the less the writer waits.
+	qos.resource_limits().extra_samples = p->setup->under_way + 2;
+	qos.reliable_writer_qos().times.initialHeartbeatDelay = Duration_t(0, 0);
+	qos.reliable_writer_qos().times.heartbeatPeriod = Duration_t(0, 10000000);
 	p->writer = p->publisher != nullptr ? p->publisher->create_datawriter(p->topic, qos) : nullptr;
 	if (p->writer == nullptr)
 		return complain("no writer");
-	remember(&p->ends[0], 0, p->writer->guid());
+	remember(p, 0, p->writer->guid());
 	return 0;
+}
+
+// A frame for a reader that does not know of its writer yet is never acknowledged, and never free again: once, the writer waits for all.
+bool meet(peer *p)
+{
+	if (p->met)
+		return true;
+	p->met = wait_for([p] {
+		PublicationMatchedStatus status;
+		p->writer->get_publication_matched_status(status);
+		return status.current_count >= p->setup->readers && p->shared->matched >= p->setup->readers;
+	});
+	errno = 0;
+	return p->met || complain("a reader and its writer did not find one another") == 0;
 }
 
 int send(void *self, const void *frame)
 {
+	if (!meet(of(self)))
+		return -1;
+	errno = 0;
 	return of(self)->writer->write(const_cast<void *>(frame)) ? 0 : complain("write failed");
 }
 
 // There is none while all await their acknowledgement: the loan does not wait for it as write() would.
 void *loan(void *self)
 {
-	const std::int64_t until = now_ns() + patience;
+	peer *p = of(self);
 	void *frame = nullptr;
-	while (of(self)->writer->loan_sample(frame) != ReturnCode_t::RETCODE_OK)
-		if (!spin_on(until)) {
-			complain("no frame can be had");
-			return nullptr;
-		}
-	return frame;
+	if (!meet(p))
+		return nullptr;
+	if (wait_for([p, &frame] { return p->writer->loan_sample(frame) == ReturnCode_t::RETCODE_OK; }))
+		return frame;
+	errno = 0;
+	complain("no frame can be had");
+	return nullptr;
 }
 
 int publish(void *self, void *frame)
@@ -254,14 +293,26 @@ int open_reader(void *self, int number)
 	p->subscriber = p->participant->create_subscriber(SUBSCRIBER_QOS_DEFAULT);
 	DataReaderQos qos = DATAREADER_QOS_DEFAULT;
 	set(p, qos);
+	qos.reliable_reader_qos().times.heartbeatResponseDelay = Duration_t(0, 0);
 	p->reader = p->subscriber != nullptr ? p->subscriber->create_datareader(p->topic, qos) : nullptr;
 	if (p->reader == nullptr)
 		return complain("no reader");
-	remember(&p->ends[1 + number], 0, p->reader->guid());
+	remember(p, 1 + number, p->reader->guid());
 	p->condition = &p->reader->get_statuscondition();
 	p->condition->set_enabled_statuses(StatusMask::data_available());
 	p->waits = std::make_unique<WaitSet>();
-	return p->waits->attach_condition(*p->condition) == ReturnCode_t::RETCODE_OK ? 0 : complain("no wait set");
+	if (p->waits->attach_condition(*p->condition) != ReturnCode_t::RETCODE_OK)
+		return complain("no wait set");
+	const bool matched = wait_for([p] {
+		SubscriptionMatchedStatus status;
+		p->reader->get_subscription_matched_status(status);
+		return status.current_count > 0;
+	});
+	errno = 0;
+	if (!matched)
+		return complain("a reader and its writer did not find one another");
+	p->shared->matched++;
+	return 0;
 }
 
 const void *receive(void *self, std::int64_t limit_ns)
@@ -304,22 +355,22 @@ void close_end(void *self)
 }
 
 const transport fastdds = {
-    .name = "Fast DDS",
-    .can = CAN_SPIN | CAN_SLEEP | CAN_COPY | CAN_LOAN | CAN_FANOUT,
-    .largest = UINT32_MAX - 4096,
-    .how = "data sharing, plain type, loans, reliable, keep last; sleeps in a WaitSet",
-    .version = version,
-    .make = make,
-    .destroy = destroy,
-    .open_writer = open_writer,
-    .send = send,
-    .loan = loan,
-    .publish = publish,
-    .close_writer = close_end,
-    .open_reader = open_reader,
-    .receive = receive,
-    .release = release,
-    .close_reader = close_end,
+	.name = "Fast DDS",
+	.can = CAN_SPIN | CAN_SLEEP | CAN_COPY | CAN_LOAN | CAN_FANOUT,
+	.largest = UINT32_MAX - 4096,
+	.how = "data sharing, plain type, loans, reliable, keep last; sleeps in a WaitSet",
+	.version = version,
+	.make = make,
+	.destroy = destroy,
+	.open_writer = open_writer,
+	.send = send,
+	.loan = loan,
+	.publish = publish,
+	.close_writer = close_end,
+	.open_reader = open_reader,
+	.receive = receive,
+	.release = release,
+	.close_reader = close_end,
 };
 
 } // namespace

@@ -6,16 +6,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SECOND INT64_C(1000000000)
@@ -26,6 +26,7 @@ static const char READY[] = "RouDi is ready for clients";
 
 struct roudi {
 	pid_t pid;
+	bool ready;
 	int output; /* stays open: writing to a closed pipe would end it */
 	int clients;
 	char names[][NAME_SIZE]; /* shared with the clients */
@@ -42,13 +43,15 @@ static int write_config(char *path, size_t size, int count)
 	const int fd = mkstemp(path);
 	if (fd < 0)
 		return complain("%s", path);
-	const int wrote = dprintf(fd, "[general]\nversion = 1\n[[segment]]\n[[segment.mempool]]\nsize = %zu\ncount = %d\n", (size + 63) / 64 * 64, count);
+	const int wrote = dprintf(fd, "[general]\nversion = 1\n[[segment]]\n[[segment.mempool]]\nsize = %zu\ncount = %d\n",
+				  (size + 63) / 64 * 64, count);
 	close(fd);
 	return wrote > 0 ? 0 : complain("%s", path);
 }
 
 static void be_roudi(const char *config, int output, pid_t parent)
 {
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(1);
@@ -105,9 +108,9 @@ struct roudi *roudi_start(size_t size, int count, int clients)
 		be_roudi(config, ends[1], parent);
 	roudi->pid = pid; /* not by the child: it is shared */
 	close(ends[1]);
-	const bool ready = pid > 0 && await_ready(ends[0]) == 0;
+	roudi->ready = pid > 0 && await_ready(ends[0]) == 0;
 	unlink(config);
-	if (ready)
+	if (roudi->ready)
 		return roudi;
 	roudi_stop(roudi);
 	return NULL;
@@ -116,18 +119,6 @@ struct roudi *roudi_start(size_t size, int count, int clients)
 void roudi_join(struct roudi *roudi, int client, const char *name)
 {
 	snprintf(roudi->names[client], NAME_SIZE, "%s", name);
-}
-
-static void end(pid_t pid)
-{
-	const int64_t until = now_ns() + 3 * SECOND;
-	int status;
-	kill(pid, SIGTERM);
-	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (now_ns() > until)
-			kill(pid, SIGKILL);
-		nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
-	}
 }
 
 static void remove_left(const struct roudi *roudi)
@@ -144,10 +135,32 @@ static void remove_left(const struct roudi *roudi)
 	closedir(folder);
 }
 
+/*
+ * When asked to end, it aborts where clients went without a word: those that were killed, and those that left by _exit(), which runs no
+ * destructors. So it is not asked, and what it holds is removed here. It held the lock: nobody else's it can be.
+ */
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	const struct group *group = getgrgid(getegid());
+	char segment[NAME_SIZE];
+	snprintf(segment, sizeof(segment), "/%s", group != NULL ? group->gr_name : "root");
+	shm_unlink("/iceoryx_mgmt");
+	shm_unlink(segment);
+	unlink("/tmp/roudi");
+	unlink("/tmp/roudi.lock");
+	unlink("/tmp/iox-unique-roudi.lock");
+}
+
 void roudi_stop(struct roudi *roudi)
 {
-	if (roudi->pid > 0)
+	if (roudi->ready)
 		end(roudi->pid);
+	else if (roudi->pid > 0) {
+		kill(roudi->pid, SIGTERM);
+		waitpid(roudi->pid, NULL, 0);
+	}
 	close(roudi->output);
 	remove_left(roudi);
 	munmap(roudi, size_of(roudi->clients));

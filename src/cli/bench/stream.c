@@ -4,7 +4,7 @@
 #include "transport_plain.h"
 #include "transport_slipring.h"
 
-enum { STREAMING_FROM = 16 << 20 }; /* stores past the cache are tried from here on */
+enum { STREAMING_FROM = 1 << 20 }; /* stores past the cache are tried from here on */
 
 static struct bench_case *add(const struct bench_settings *settings, struct bench_list *list, const struct transport *transport,
 			      size_t size, double rate, int readers)
