@@ -6,9 +6,48 @@
 #include <string.h>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 
-enum { LINE = 64 };
+enum {
+	LINE = 64,
+	PAGE = 4096,
+	LONG_COPY = 1 << 20, /* below, the C library uses the instruction itself */
+	ZEN_5 = 0x1a
+};
+
+/* AMD64 Architecture Programmer's Manual, volume 3, appendix E: Fn0000_0000 (vendor), Fn0000_0001 (family), Fn0000_0007 EBX bit 9 (ERMS). */
+static bool find_string_copies(void)
+{
+	unsigned a, b, c, d;
+	if (__get_cpuid(0, &a, &b, &c, &d) == 0 || b != signature_AMD_ebx || c != signature_AMD_ecx || d != signature_AMD_edx)
+		return false;
+	(void)__get_cpuid(1, &a, &b, &c, &d);
+	unsigned family = (a >> 8 & 0xf) + (a >> 20 & 0xff);
+	return family >= ZEN_5 && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & 1U << 9) != 0;
+}
+
+static bool has_string_copies(void)
+{
+	enum { UNKNOWN, NO, YES };
+	static slip__a32 known; /* whoever asks first finds out; all find the same */
+	uint32_t has = a32_load_relaxed(&known);
+	if (__builtin_expect(has == UNKNOWN, 0)) {
+		has = find_string_copies() ? YES : NO;
+		a32_store_relaxed(&known, has);
+	}
+	return has == YES;
+}
+
+void slip__copy(void *to, const void *from, size_t size)
+{
+	/* Where the target stands less than a line ahead of the source, by pages, the instruction is slow. */
+	size_t ahead = ((uintptr_t)to - (uintptr_t)from) % PAGE;
+	if (size >= LONG_COPY && has_string_copies() && (ahead == 0 || ahead >= LINE))
+		__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
+	else
+		memcpy(to, from, size);
+}
 
 /* Whole lines, so that the CPU's write-combining buffers leave full. to is aligned to LINE. */
 static void stream_lines(char *to, const char *from, size_t lines)
@@ -41,6 +80,11 @@ void slip__copy_streaming(void *to, const void *from, size_t size)
 	memcpy(t + done, f + done, size - done);
 }
 #else
+void slip__copy(void *to, const void *from, size_t size)
+{
+	memcpy(to, from, size);
+}
+
 void slip__copy_streaming(void *to, const void *from, size_t size)
 {
 	memcpy(to, from, size); /* the C library knows best here */
@@ -69,7 +113,7 @@ void slip__copy_strided(void *to, const void *from, uint64_t item_bytes, int32_t
 	char *t = to;
 	const char *f = from;
 	for (;;) {
-		memcpy(t, f, run);
+		slip__copy(t, f, run);
 		t += run;
 		int32_t d = ndim - 1;
 		for (; d >= 0; d--) {

@@ -10,6 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * memcpy, by the string instruction where that is faster for long copies than the C library's choice: on AMD's Zen 5 and later it writes whole
+ * lines without reading them first, so that it matters little how many slots a ring goes round (docs/performance.md).
+ */
+void slip__copy(void *to, const void *from, size_t size);
+
 /* memcpy whose stores bypass the cache, where the CPU has such; complete, in the sense of a release, when it returns. */
 void slip__copy_streaming(void *to, const void *from, size_t size);
 

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "copy.h"
 #include "error.h"
 #include "frame.h"
 #include "lock.h"
@@ -184,7 +185,7 @@ static int copy_out(struct reading *c, void *to, uint64_t *stamp)
 	bool excluded = c->lock.excluded;
 	if (excluded) {
 		*stamp = a64_load_relaxed(&c->memory->timestamp);
-		memcpy(to, payload_of(c), c->shape.size);
+		slip__copy(to, payload_of(c), c->shape.size);
 	}
 	slip__lock_give(&c->lock);
 	if (excluded)

@@ -177,7 +177,7 @@ static int set(struct slip__writer_channel *common, const struct slip__array *ar
 	if (!array->source_contiguous)
 		slip__copy_strided(payload, array->data, array->item_bytes, array->ndim, array->shape, array->source_strides);
 	else if (array->bytes > 0)
-		memcpy(payload, array->data, array->bytes);
+		slip__copy(payload, array->data, array->bytes);
 	slip__lock_give(&c->objects.lock);
 	c->published++;
 	return 0;

@@ -287,7 +287,7 @@ static int carry_over(struct loan *loan)
 	/* All but the words of the protocol. */
 	memcpy(&description->bytes, &old->bytes, sizeof(*old) - offsetof(struct slip__slot, bytes));
 	char *bytes = slip__segment_bytes(&to->segment, (uint32_t)slot);
-	memcpy(bytes, loan->frame.view.data, loan->frame.view.size);
+	slip__copy(bytes, loan->frame.view.data, loan->frame.view.size);
 	loan->frame.view.data = bytes;
 	loan->frame.view.metadata = loan->frame.view.metadata != NULL ? description->metadata : NULL;
 	slip__slot_discard(&from->segment.ring, loan->slot);
@@ -411,7 +411,7 @@ static void copy_in(const struct channel *c, void *to, const struct slip__array 
 	else if (slip__copy_should_stream(array->bytes, c->generation->history + 1, c->cache_bytes))
 		slip__copy_streaming(to, array->data, array->bytes);
 	else if (array->bytes > 0)
-		memcpy(to, array->data, array->bytes);
+		slip__copy(to, array->data, array->bytes);
 }
 
 static int set(struct slip__writer_channel *common, const struct slip__array *array)

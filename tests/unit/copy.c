@@ -19,6 +19,26 @@ Test(copy, streaming_copies_every_size_and_alignment)
 		}
 }
 
+/* Long ones at every distance by pages that is treated in its own way, and one byte below and above where long begins. */
+Test(copy, long_copies_are_whole_at_any_distance)
+{
+	enum { LONG = 1 << 20, PAGE = 4096 };
+	static _Alignas(4096) unsigned char from[LONG + 2 * PAGE];
+	static _Alignas(4096) unsigned char to[LONG + 3 * PAGE];
+	for (size_t i = 0; i < sizeof(from); i++)
+		from[i] = (unsigned char)(i * 7 + i / 251);
+	const size_t distances[] = {0, 1, 16, 63, 64, 65, 2048, PAGE - 64, PAGE - 1};
+	for (size_t d = 0; d < sizeof(distances) / sizeof(distances[0]); d++)
+		for (size_t size = LONG - 1; size <= LONG + 1; size++) {
+			unsigned char *at = to + PAGE + distances[d];
+			memset(to, 0xaa, sizeof(to));
+			slip__copy(at, from, size);
+			cr_assert_eq(memcmp(at, from, size), 0);
+			cr_assert_eq(at[-1], 0xaa);
+			cr_assert_eq(at[size], 0xaa);
+		}
+}
+
 Test(copy, strided_gathers_any_strides)
 {
 	int32_t from[3][4];
