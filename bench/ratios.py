@@ -3,10 +3,10 @@
 RESULT.json is the output of slipring_bench, with repetitions; several count as one with more of them. Each time is the median of the
 repetitions; which plain equivalent a figure stands beside is said by the benchmark itself.
 
---compare tells what moved since a baseline, in ratios to the plain equivalents, so that the baseline of another machine still means something.
-Noise: of one time, the spread is the range of the middle half of its repetitions over their median; of a ratio, the sum of the spreads of its
-two times. A ratio has moved beyond noise if it changed by more than the spreads of then and now together, and by more than 3 %. Nothing here
-passes or fails by time.
+--compare tells what moved since a baseline, in ratios to the plain equivalents, so that the baseline of another machine still means
+something. Noise: of one time, the spread is the range of the middle half of its repetitions over their median; of a ratio, the sum of the
+spreads of its two times. A ratio has moved beyond noise if it changed by more than the spreads of then and now together, and by more than
+3 %. Nothing here passes or fails by time.
 
 Exit status: 0 good, 1 a file cannot be used, 2 wrong usage.
 """
@@ -120,13 +120,15 @@ def figures_of(timed: dict[str, Timed]) -> list[Figure]:
                 wrong.append(f"'{name}' stands beside '{beside}', which did not run; --benchmark_filter must let it through")
             elif len(timed[beside].times) >= 2:
                 plain = timed[beside]
-                figures.append(Figure(name, of.median(), beside, plain.median(), of.median() / plain.median(), of.spread() + plain.spread()))
+                ratio = of.median() / plain.median()
+                figures.append(Figure(name, of.median(), beside, plain.median(), ratio, of.spread() + plain.spread()))
         elif of.label != "plain":
             wrong.append(f"'{name}' does not say what it stands beside (its label is {of.label!r})")
     if not figures and not wrong:
         wrong.append("no figure ran, only plain equivalents")
     if wrong:
-        raise Unusable("\n        ".join(wrong[:MOST_TOLD] + ([f"and {len(wrong) - MOST_TOLD} more like this"] if len(wrong) > MOST_TOLD else [])))
+        more = [f"and {len(wrong) - MOST_TOLD} more like this"] if len(wrong) > MOST_TOLD else []
+        raise Unusable("\n        ".join(wrong[:MOST_TOLD] + more))
     return figures
 
 
@@ -154,12 +156,13 @@ def print_figures(figures: list[Figure], run: dict[str, Any], repetitions: int) 
     rows += [(f.figure, human_time(f.ns), f.beside, human_time(f.beside_ns), human_ratio(f.ratio), f"{f.spread:.1%}") for f in figures]
     table(rows, {0, 2})
     print(f"\n{described(run)}. Google Benchmark, one process; each time is the median of {repetitions} repetitions, which were\n"
-          "interleaved at random. Readers are attached and idle; memory is touched before; memcpy goes into as many buffers as the ring goes round.\n" + busy(run), end="")
+          "interleaved at random. Readers are attached and idle; memory is touched before; memcpy goes into as many buffers as\n"
+          "the ring goes round.\n" + busy(run), end="")
 
 
 def described(run: dict[str, Any]) -> str:
-    return (f"{run.get('cpu', 'unknown CPU')}, {run.get('num_cpus', '?')} CPUs, {run.get('kernel', 'unknown kernel')}; slipring {run.get('slipring', '?')}, "
-            f"compiler {run.get('compiler', '?')}")
+    return (f"{run.get('cpu', 'unknown CPU')}, {run.get('num_cpus', '?')} CPUs, {run.get('kernel', 'unknown kernel')}; "
+            f"slipring {run.get('slipring', '?')}, compiler {run.get('compiler', '?')}")
 
 
 def busy(run: dict[str, Any]) -> str:
@@ -173,7 +176,7 @@ def moves_of(path: str, baseline: dict[str, Any], figures: list[Figure]) -> tupl
     """The largest move first; and what cannot be compared."""
     version = baseline.get("baseline_version")
     if version != BASELINE_VERSION:
-        raise Unusable(f"{path}: baseline_version is {version!r}, this program reads {BASELINE_VERSION}; make it anew with --write-baseline")
+        raise Unusable(f"{path}: baseline_version is {version!r}, this program reads {BASELINE_VERSION}; make it anew (--write-baseline)")
     then = baseline.get("figures")
     if not isinstance(then, dict) or not all(isinstance(of, dict) for of in then.values()):
         raise Unusable(f"{path} has no figures")
@@ -202,8 +205,8 @@ def summary(moves: list[Move], apart: list[str]) -> str:
     slower = sum(move.beyond_noise() and move.change > 0 for move in moves)
     faster = sum(move.beyond_noise() and move.change < 0 for move in moves)
     mean = math.exp(statistics.fmean(math.log1p(move.change) for move in moves)) - 1
-    return (f"{len(moves)} figures: {slower} slower and {faster} faster beyond noise, {len(moves) - slower - faster} within it; all together {mean:+.1%} "
-            f"(geometric mean of the ratios){f'; {len(apart)} cannot be compared' if apart else ''}.")
+    return (f"{len(moves)} figures: {slower} slower and {faster} faster beyond noise, {len(moves) - slower - faster} within it; "
+            f"all together {mean:+.1%} (geometric mean of the ratios){f'; {len(apart)} cannot be compared' if apart else ''}.")
 
 
 def print_moves(moves: list[Move], apart: list[str], baseline: dict[str, Any], run: dict[str, Any]) -> None:
@@ -218,16 +221,17 @@ def print_moves(moves: list[Move], apart: list[str], baseline: dict[str, Any], r
     was = made if isinstance(made, dict) else {}
     print(f"\nBaseline: {baseline.get('date', 'undated')}, {described(was)}\nNow: {described(run)}")
     if any(was.get(key) != run.get(key) for key in ("cpu", "num_cpus", "kernel")):
-        print("The baseline is of another machine or kernel. Ratios still compare, but those of copies depend on caches, those of system calls on the kernel.")
-    print("Noise: the spreads of both runs together, at least 3 %; the spread of a time is the middle half of its repetitions over their median, that of a\n"
-          "ratio the sum of its two times'. Marked is what changed by more.\n" + busy(run) + summary(moves, apart))
+        print("The baseline is of another machine or kernel: ratios still compare, but copies depend on caches, system calls on it.")
+    print("Noise: the spreads of both runs together, at least 3 %; the spread of a time is the middle half of its repetitions over\n"
+          "their median, that of a ratio the sum of its two times'. Marked is what changed by more.\n" + busy(run) + summary(moves, apart))
 
 
 def write_baseline(path: str, figures: list[Figure], run: dict[str, Any]) -> None:
     """A figure a line, so that a difference can be read."""
-    head = {"baseline_version": BASELINE_VERSION, "date": str(run.get("date", "undated"))[:10], "run": {key: run.get(key) for key in OF_THE_RUN}}
-    lines = [f"  {json.dumps(f.figure)}: " + json.dumps({"beside": f.beside, "ratio": float(f"{f.ratio:.4g}"), "spread": float(f"{f.spread:.2g}")})
-             for f in figures]
+    head = {"baseline_version": BASELINE_VERSION, "date": str(run.get("date", "undated"))[:10],
+            "run": {key: run.get(key) for key in OF_THE_RUN}}
+    kept = {f.figure: {"beside": f.beside, "ratio": float(f"{f.ratio:.4g}"), "spread": float(f"{f.spread:.2g}")} for f in figures}
+    lines = [f"  {json.dumps(name)}: {json.dumps(of)}" for name, of in kept.items()]
     try:
         with open(path, "w", encoding="utf-8") as file:
             file.write("{\n" + "".join(f" {json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items())

@@ -1,4 +1,4 @@
-// suite.hpp - figures and their plain equivalents, as Google Benchmark runs them. A figure cannot be registered without what stands beside it.
+// suite.hpp - figures and their plain equivalents, for Google Benchmark. A figure cannot be registered without what stands beside it.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

@@ -79,7 +79,7 @@ void publish_with_a_wake(benchmark::State &state)
 	for (; state.KeepRunningBatch(CHANNELS); rounds++) {
 		for (std::size_t i = 0; i < CHANNELS; i++) {
 			Channel::get(channels[i]->readers[0]);
-			require(slip_wait(channels[i]->readers[0], "a", 1) == -1 && errno == ETIMEDOUT, "there is a frame");
+			require(slip_wait(channels[i]->readers[0], "a", 20000) == -1 && errno == ETIMEDOUT, "there is a frame");
 			loans[i] = slip_loan(channels[i]->writer, "a", &what);
 			require(loans[i] != nullptr, "cannot loan");
 		}

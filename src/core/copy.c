@@ -96,26 +96,57 @@ bool slip__copy_should_stream(uint64_t size, uint32_t depth, size_t cache_bytes)
 	return size >= (UINT64_C(1) << 20) && size * (depth + 1) > cache_bytes;
 }
 
+/* Two dimensions of pieces that are `piece` bytes long. Of a constant length a piece takes an instruction, of another one a call. */
+static inline char *gather_pieces(char *t, const char *f, size_t piece, const int64_t shape[2], const int64_t strides[2])
+{
+	for (int64_t i = 0; i < shape[0]; i++, f += strides[0]) {
+		const char *at = f;
+		for (int64_t j = 0; j < shape[1]; j++, at += strides[1], t += piece)
+			memcpy(t, at, piece);
+	}
+	return t;
+}
+
+static char *gather(char *t, const char *f, size_t piece, const int64_t shape[2], const int64_t strides[2])
+{
+	switch (piece) {
+	case 1: return gather_pieces(t, f, 1, shape, strides);
+	case 2: return gather_pieces(t, f, 2, shape, strides);
+	case 3: return gather_pieces(t, f, 3, shape, strides);
+	case 4: return gather_pieces(t, f, 4, shape, strides);
+	case 8: return gather_pieces(t, f, 8, shape, strides);
+	case 16: return gather_pieces(t, f, 16, shape, strides);
+	default: return gather_pieces(t, f, piece, shape, strides);
+	}
+}
+
 void slip__copy_strided(void *to, const void *from, uint64_t item_bytes, int32_t ndim, const int64_t *shape, const int64_t *strides)
 {
-	/* Innermost dimensions that lie side by side are one run. */
-	uint64_t run = item_bytes;
-	while (ndim > 0 && (strides[ndim - 1] == (int64_t)run || shape[ndim - 1] == 1)) {
-		run *= (uint64_t)shape[ndim - 1];
+	/* Innermost dimensions that lie side by side are one piece. */
+	uint64_t piece = item_bytes;
+	while (ndim > 0 && (strides[ndim - 1] == (int64_t)piece || shape[ndim - 1] == 1)) {
+		piece *= (uint64_t)shape[ndim - 1];
 		ndim--;
 	}
-	if (run == 0)
+	if (piece == 0)
 		return;
-	int64_t index[8] = {0};
 	for (int32_t i = 0; i < ndim; i++)
 		if (shape[i] == 0)
 			return;
+	if (ndim == 0) {
+		slip__copy(to, from, piece);
+		return;
+	}
+	/* The two innermost that are left are loops, those outside of them a counter of digits. */
+	const int32_t outer = ndim > 2 ? ndim - 2 : 0;
+	const int64_t last_shape[2] = {ndim > 1 ? shape[ndim - 2] : 1, shape[ndim - 1]};
+	const int64_t last_strides[2] = {ndim > 1 ? strides[ndim - 2] : 0, strides[ndim - 1]};
+	int64_t index[8] = {0};
 	char *t = to;
 	const char *f = from;
 	for (;;) {
-		slip__copy(t, f, run);
-		t += run;
-		int32_t d = ndim - 1;
+		t = gather(t, f, piece, last_shape, last_strides);
+		int32_t d = outer - 1;
 		for (; d >= 0; d--) {
 			f += strides[d];
 			if (++index[d] < shape[d])
@@ -128,6 +159,23 @@ void slip__copy_strided(void *to, const void *from, uint64_t item_bytes, int32_t
 	}
 }
 
+/* By a string instruction, whose loads the compiler cannot take for plain ones; the CPU keeps them in order with those after. */
+static size_t copy_racing_words(char *to, const char *from, size_t size)
+{
+#if defined(__x86_64__)
+	enum { SHORT = 256 }; /* the instruction takes a while to start */
+	size_t words = size >= SHORT ? size / 8 : 0;
+	size_t copied = words * 8;
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+	return copied;
+#else
+	(void)to;
+	(void)from;
+	(void)size;
+	return 0;
+#endif
+}
+
 #if defined(__clang__) || defined(__GNUC__)
 __attribute__((no_sanitize("thread")))
 #endif
@@ -135,7 +183,7 @@ void slip__copy_racing(void *to, const void *from, size_t size)
 {
 	const slip__a64 *words = from;
 	char *t = to;
-	size_t at = 0;
+	size_t at = copy_racing_words(t, from, size);
 	for (; at + 8 <= size; at += 8) {
 		uint64_t word = a64_load_relaxed(&words[at / 8]);
 		memcpy(t + at, &word, 8);

@@ -67,11 +67,11 @@ Test(copy, strided_gathers_any_strides)
 
 Test(copy, racing_copies_any_size)
 {
-	_Alignas(8) unsigned char from[72];
-	unsigned char to[80];
+	_Alignas(8) unsigned char from[608];
+	unsigned char to[616];
 	for (size_t i = 0; i < sizeof(from); i++)
 		from[i] = (unsigned char)(i + 1);
-	for (size_t size = 0; size <= 64; size++) {
+	for (size_t size = 0; size <= 600; size++) {
 		memset(to, 0, sizeof(to));
 		slip__copy_racing(to, from, size);
 		cr_assert_eq(memcmp(to, from, size), 0);
@@ -85,4 +85,33 @@ Test(copy, streams_only_what_the_cache_would_not_keep)
 	cr_assert_not(slip__copy_should_stream(4096, 8, cache));
 	cr_assert_not(slip__copy_should_stream(900 << 10, 64, cache));
 	cr_assert(slip__copy_should_stream((uint64_t)64 << 20, 2, cache));
+}
+
+/* Against a gather of one element after another, over shapes, strides of both signs and element sizes. */
+Test(copy, strided_gathers_as_element_by_element)
+{
+	static unsigned char from[64 * 64 * 16];
+	static unsigned char to[8 * 9 * 5 * 16];
+	static unsigned char expected[sizeof(to)];
+	for (size_t i = 0; i < sizeof(from); i++)
+		from[i] = (unsigned char)(i * 31 + i / 256);
+	const uint64_t items[] = {1, 2, 3, 4, 6, 8, 16};
+	const int64_t shapes[][3] = {{8, 9, 5}, {1, 9, 3}, {8, 1, 1}, {2, 3, 1}};
+	const int64_t factors[][3] = {{64, 5, 1}, {1, 64, 8}, {-64, 5, -1}, {64, -5, 1}, {0, 1, 2}};
+	for (size_t n = 0; n < sizeof(items) / sizeof(items[0]); n++)
+		for (size_t s = 0; s < 4; s++)
+			for (size_t k = 0; k < 5; k++) {
+				const int64_t size = (int64_t)items[n];
+				const int64_t strides[3] = {factors[k][0] * size, factors[k][1] * size, factors[k][2] * size};
+				const unsigned char *middle = from + sizeof(from) / 2;
+				size_t at = 0;
+				for (int64_t x = 0; x < shapes[s][0]; x++)
+					for (int64_t y = 0; y < shapes[s][1]; y++)
+						for (int64_t z = 0; z < shapes[s][2]; z++, at += items[n])
+							memcpy(expected + at, middle + x * strides[0] + y * strides[1] + z * strides[2],
+							       items[n]);
+				memset(to, 0, sizeof(to));
+				slip__copy_strided(to, middle, items[n], 3, shapes[s], strides);
+				cr_assert_eq(memcmp(to, expected, at), 0, "item %zu, shape %zu, strides %zu", n, s, k);
+			}
 }
