@@ -54,8 +54,9 @@ def summary(results: Results) -> Table:
         "Side by side",
         [
             "",
-            "64 B, spinning",
+            "64 B, copied in",
             "p99",
+            "64 B, in place",
             "64 B, asleep",
             "1080p, copied in",
             "1080p, in place",
@@ -72,12 +73,12 @@ def summary(results: Results) -> Table:
     table.strong = label_of(OURS)
 
     def speed_of(name: str) -> float:
-        figure = results.one(name, "latency", size=64, give="copy") or results.one(name, "latency", size=64, give="loan")
-        spread = figure.spread("latency") if figure else None
-        return spread.median if spread else float("inf")
+        figures = [results.one(name, "latency", size=64, give=give) for give in ("copy", "loan")]
+        spreads = [figure.spread("latency") for figure in figures if figure]
+        return min((spread.median for spread in spreads if spread), default=float("inf"))
 
     for name in sorted(results.names, key=lambda name: (not name.startswith(LIMIT), speed_of(name))):
-        small = results.one(name, "latency", size=64, give="copy") or results.one(name, "latency", size=64, give="loan")
+        small, small_loaned = (results.one(name, "latency", size=64, give=give) for give in ("copy", "loan"))
         asleep = results.one(name, "sleep", size=64)
         copied, loaned = (results.one(name, "latency", size=HD, give=give) for give in ("copy", "loan"))
         stream = results.one(name, "stream", size=HD)
@@ -88,6 +89,7 @@ def summary(results: Results) -> Table:
                 label_of(name),
                 spread_text(small, "latency"),
                 time_text(tail.median) if tail else "",
+                spread_text(small_loaned, "latency"),
                 spread_text(asleep, "latency"),
                 spread_text(copied, "latency"),
                 spread_text(loaned, "latency"),

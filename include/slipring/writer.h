@@ -50,8 +50,10 @@ typedef struct slip_writer_options {
 	/* Loans that may be out at once per channel, 1 to SLIP_MAX_LOANS; default 4. */
 	uint32_t max_loans;
 	/*
-	 * Newest frames to keep for slip_next while other slots are free, 1 to slots - 1. Default: 1 while nobody reads
-	 * in order, which keeps the ring in the CPU's cache; otherwise as many as fit.
+	 * Newest frames to keep for slip_next while other slots are free, 1 to slots - 1. Default: those that some reader in order
+	 * has not had, as many as fit; small frames (below 256 KiB) all that fit, and 1 while nobody reads in order. That keeps
+	 * the ring in the CPU's cache; for the same reason large frames are kept for no longer than they stay there while a reader
+	 * has lost some all through two rings, until it keeps up again. A number here is kept to.
 	 */
 	uint32_t history;
 	/* Bytes that a slot holds at least; default: what the channel's first frame needs. Larger frames grow the ring. */

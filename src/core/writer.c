@@ -44,6 +44,8 @@ struct channel {
 	uint64_t wakes;
 	uint64_t grown;
 	size_t cache_bytes;
+	uint32_t streak; /* claims in a row that speak against `overloaded` as it is */
+	bool overloaded;
 	uint32_t loan_count;
 	struct loan loans[];
 };
@@ -95,40 +97,62 @@ static void drop_channel(struct channel *c)
 
 /* ---- claiming ---- */
 
-/* How many of the newest frames some reader in order has not had, by what they show; at least 1. Those before are of use to nobody. */
-static uint32_t unread(const struct slip__generation *g, uint64_t in_order)
+/* How many of the newest frames some reader in order has not had, by what they show. Those before are of use to nobody. */
+static uint64_t unread(const struct slip__generation *g, uint64_t in_order)
 {
-	const struct slip__geometry *geometry = &g->segment.geometry;
 	uint64_t newest = g->next_seq - 1;
 	uint64_t had = newest;
-	for (uint64_t bits = in_order & (UINT64_MAX >> (64 - geometry->max_readers)); bits != 0; bits &= bits - 1) {
+	for (uint64_t bits = in_order & (UINT64_MAX >> (64 - g->segment.geometry.max_readers)); bits != 0; bits &= bits - 1) {
 		uint32_t reader = (uint32_t)__builtin_ctzll(bits);
 		uint64_t last = a64_load_relaxed(&slip__segment_reader(&g->segment, reader)->last_seq);
 		if (last < had)
 			had = last;
 	}
-	uint64_t count = newest - had;
-	return count >= geometry->slots ? geometry->slots - 1 : count > 1 ? (uint32_t)count : 1;
+	return newest - had;
+}
+
+/*
+ * A reader that loses frames all through two rings cannot keep up, and more frames to choose from only make it later: each is out of the
+ * cache by the time it is read, which makes it slower still (docs/performance.md). Until it is through, the ring keeps to half of the cache.
+ */
+static uint32_t settle_overload(struct channel *c, uint64_t behind)
+{
+	struct slip__generation *g = c->generation;
+	const struct slip__geometry *geometry = &g->segment.geometry;
+	const bool so = c->overloaded ? behind <= 1 : behind >= geometry->slots - 1;
+	c->streak = so ? c->streak + 1 : 0;
+	if (c->streak >= 2 * geometry->slots) {
+		c->overloaded = !c->overloaded;
+		c->streak = 0;
+	}
+	const uint64_t fit = c->cache_bytes / 2 / geometry->slot_stride;
+	return c->overloaded && fit < geometry->slots ? (fit > 2 ? (uint32_t)fit - 1 : 1) : geometry->slots - 1;
 }
 
 /*
  * How many of the newest frames to leave for readers in order: behind them the slot that was filled last is the one that may still be in
  * the cache. Readers' hints; a wrong one costs them history or us cache, nothing else.
  */
-static uint32_t history(const struct slip__generation *g)
+static uint32_t history(struct channel *c)
 {
+	const struct slip__generation *g = c->generation;
 	const struct slip__geometry *geometry = &g->segment.geometry;
 	if (geometry->history != 0)
 		return geometry->history;
 	uint64_t in_order = a64_load_relaxed(&g->segment.header->in_order);
 	if (in_order == 0)
 		return 1;
-	return geometry->capacity >= LARGE_FRAME ? unread(g, in_order) : geometry->slots - 1;
+	if (geometry->capacity < LARGE_FRAME)
+		return geometry->slots - 1;
+	uint64_t behind = unread(g, in_order);
+	uint32_t most = settle_overload(c, behind);
+	return behind > most ? most : behind > 1 ? (uint32_t)behind : 1;
 }
 
-static int32_t claim_once(struct slip__generation *g)
+static int32_t claim_once(struct channel *c)
 {
-	g->history = history(g);
+	struct slip__generation *g = c->generation;
+	g->history = history(c);
 	const struct slip__claim claim = {
 		.order = g->order,
 		.count = g->segment.geometry.slots,
@@ -143,12 +167,12 @@ static int32_t claim_once(struct slip__generation *g)
 static int32_t claim(struct channel *c)
 {
 	struct slip__generation *g = c->generation;
-	int32_t slot = claim_once(g);
+	int32_t slot = claim_once(c);
 	if (slot == SLIP__NO_SLOT) {
 		/* Under pressure it is worth asking whether the holders still live. */
 		uint64_t holders = slip__liveness_marked(&g->segment);
 		if (slip__liveness_reclaim(&g->segment, holders) != holders)
-			slot = claim_once(g);
+			slot = claim_once(c);
 	}
 	if (slot == SLIP__NO_SLOT) {
 		c->refused++;

@@ -1,3 +1,4 @@
+#include "os.h"
 #include "support.h"
 
 #include <criterion/criterion.h>
@@ -384,5 +385,42 @@ Test(writer, a_reader_in_order_that_falls_behind_on_large_frames_still_has_the_w
 		next_large(slow, i);
 	slip_reader_close(quick);
 	slip_reader_close(slow);
+	slip_writer_close(writer);
+}
+
+Test(writer, a_reader_in_order_that_cannot_keep_up_gets_frames_that_are_not_old)
+{
+	enum { FEW = 4 };
+	const int64_t size = (int64_t)slip__os_cache_size() / 2 + (1 << 20); /* half of the cache does not hold one */
+	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
+	options.slots = FEW;
+	slip_writer *writer = slip_writer_open(own_base("overload"), &options);
+	slip_reader *reader = slip_reader_open(own_base("overload"), NULL);
+	slip_array a = bytes_array(NULL, size);
+	cr_assert_eq(slip_publish(slip_loan(writer, "huge", &a)), 0, "%s", slip_error_detail());
+	slip_release(slip_next(reader, "huge", 0));
+	uint64_t last = 1;
+	for (; last < 1 + 4 * FEW; last++)
+		cr_assert_eq(slip_publish(slip_loan(writer, "huge", &a)), 0, "%s", slip_error_detail());
+	slip_frame *f = slip_next(reader, "huge", 0);
+	cr_assert_not_null(f, "%s", slip_error_detail());
+	cr_assert_geq(f->seq, last - 1, "frame %llu of %llu", (unsigned long long)f->seq, (unsigned long long)last);
+	slip_release(f);
+	/* It keeps up again for two rings: then the whole ring is there for it again. */
+	while ((f = slip_next(reader, "huge", 0)) != NULL)
+		slip_release(f);
+	for (int i = 0; i < 3 * FEW; i++) {
+		cr_assert_eq(slip_publish(slip_loan(writer, "huge", &a)), 0, "%s", slip_error_detail());
+		f = slip_next(reader, "huge", 0);
+		cr_assert_not_null(f, "%s", slip_error_detail());
+		cr_assert_eq(f->missed, 0);
+		slip_release(f);
+	}
+	for (int i = 0; i < FEW - 1; i++)
+		cr_assert_eq(slip_publish(slip_loan(writer, "huge", &a)), 0, "%s", slip_error_detail());
+	f = slip_next(reader, "huge", 0);
+	cr_assert_eq(f->missed, 0);
+	slip_release(f);
+	slip_reader_close(reader);
 	slip_writer_close(writer);
 }

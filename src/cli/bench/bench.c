@@ -88,7 +88,9 @@ bool bench_run(const struct bench_settings *settings, struct bench_list *list)
 	struct drive_result *result = malloc(sizeof(*result));
 	const bool person = isatty(STDERR_FILENO) == 1;
 	const int64_t begin = now_ns();
-	bool good = result != NULL || say_error("no memory") == 0;
+	if (result == NULL)
+		return say_error("no memory") == 0;
+	bool good = true;
 	const int runs = settings->rounds * list->count;
 	for (int i = 0; i < runs && good; i++) {
 		/* Each round begins elsewhere, so that no case always follows the same one. */
