@@ -46,6 +46,11 @@ static inline void a64_or_acq_rel(slip__a64 *a, uint64_t bits)
 	(void)atomic_fetch_or_explicit(a, bits, memory_order_acq_rel);
 }
 
+static inline void a64_or_release(slip__a64 *a, uint64_t bits)
+{
+	(void)atomic_fetch_or_explicit(a, bits, memory_order_release);
+}
+
 static inline void a64_or_relaxed(slip__a64 *a, uint64_t bits)
 {
 	(void)atomic_fetch_or_explicit(a, bits, memory_order_relaxed);

@@ -26,6 +26,9 @@ static void sit(struct slip__reading *c, struct slip__seat *seat)
 	c->seat = seat;
 	c->closed = false;
 	c->generations++;
+	/* Said before the newest frame is looked up: those after it are then kept. */
+	if (c->in_order)
+		slip__seat_reads_in_order(seat);
 	if (c->epoch != geometry->epoch) {
 		/* A handle that goes on reads a new epoch from its first frame; a fresh one from the newest that is there when it attaches. */
 		struct slip__place place;
@@ -33,12 +36,11 @@ static void sit(struct slip__reading *c, struct slip__seat *seat)
 		c->last_seq = c->epoch != 0 ? 0 : (some ? place.seq : geometry->first_seq) - 1;
 		c->epoch = geometry->epoch;
 	}
-	if (c->in_order)
-		slip__seat_reads_in_order(seat);
 	struct slip__reader_entry *entry = slip__seat_entry(seat);
 	for (int i = 0; entry != NULL && i < SLIP_AGE_BUCKETS; i++)
 		a64_store_relaxed(&entry->ages[i], c->ages[i]);
 	slip__follow_show(c);
+	slip__seat_show(seat);
 }
 
 static int absent(const struct slip__reading *c)

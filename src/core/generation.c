@@ -91,7 +91,7 @@ static int prepare_memory(const struct slip__segment *s, const slip_writer_optio
 		slip__os_huge_pages(s->payload, s->geometry.payload_bytes);
 	if (o->prefault) {
 		slip__os_prefault(s->header, s->geometry.control_bytes, true);
-		slip__os_prefault(s->payload, s->geometry.payload_bytes, true);
+		slip__segment_prefault(s, true);
 	}
 	return o->lock_memory ? slip__os_lock_memory(s->payload, s->geometry.payload_bytes) : 0;
 }

@@ -73,7 +73,7 @@ struct slip__seat *slip__seat_take(const slip_channel_name *name, bool observer,
 		}
 	}
 	if (prefault)
-		slip__os_prefault(segment->payload, segment->geometry.payload_bytes, false);
+		slip__segment_prefault(segment, false);
 	return seat;
 }
 
@@ -118,6 +118,12 @@ void slip__seat_reads_in_order(const struct slip__seat *seat)
 		return;
 	a32_store_relaxed(&slip__seat_entry(seat)->flags, SLIP__READER_IN_ORDER);
 	a64_or_relaxed(&seat->segment->header->in_order, seat->bit);
+}
+
+void slip__seat_show(const struct slip__seat *seat)
+{
+	if (seat->anchor != NULL)
+		slip__liveness_show_reader(seat->segment, seat->reader);
 }
 
 uint32_t slip__seat_leases(const struct slip__seat *seat)

@@ -29,6 +29,8 @@ const struct slip__segment *slip__seat_segment(const struct slip__seat *seat);
 /* NULL for an observer. */
 struct slip__reader_entry *slip__seat_entry(const struct slip__seat *seat);
 void slip__seat_reads_in_order(const struct slip__seat *seat);
+/* Once all else about it is known: slip__liveness_show_reader. */
+void slip__seat_show(const struct slip__seat *seat);
 uint32_t slip__seat_leases(const struct slip__seat *seat);
 
 enum slip__taken {

@@ -46,7 +46,11 @@ static void fill_entry(const struct slip__segment *segment, uint32_t reader)
 	for (int i = 0; i < SLIP_AGE_BUCKETS; i++)
 		a64_store_relaxed(&entry->ages[i], 0);
 	a32_store_relaxed(&entry->pid, slip__os_pid());
-	a64_or_relaxed(&segment->header->attached, UINT64_C(1) << reader);
+}
+
+void slip__liveness_show_reader(const struct slip__segment *segment, uint32_t reader)
+{
+	a64_or_release(&segment->header->attached, UINT64_C(1) << reader); /* @ATTACHED: where it begins, and that it reads in order */
 }
 
 static void *take_any(const struct slip__segment *segment, uint32_t *reader)
@@ -123,7 +127,8 @@ uint64_t slip__liveness_reclaim(const struct slip__segment *segment, uint64_t bi
 
 uint64_t slip__liveness_marked(const struct slip__segment *segment)
 {
-	uint64_t bits = a64_load_relaxed(&segment->header->attached) | a64_load_relaxed(&segment->header->in_order);
+	uint64_t bits = a64_load_acquire(&segment->header->attached); /* @ATTACHED: what is published from now on is kept for it */
+	bits |= a64_load_relaxed(&segment->header->in_order);
 	for (uint32_t s = 0; s < segment->geometry.slots; s++)
 		bits |= a64_load_relaxed(slip__pins(&segment->ring, s));
 	return bits & ~(SLIP__PIN_OWN | SLIP__PIN_WRITING);

@@ -23,6 +23,12 @@ bool slip__liveness_writer_alive(const struct slip__segment *segment);
  */
 void *slip__liveness_take_reader(const struct slip__segment *segment, uint32_t *reader);
 
+/*
+ * The reader is attached, for all to see: who waited for it may publish. Not before it knows which frame it begins with, and has said whether
+ * it reads in order.
+ */
+void slip__liveness_show_reader(const struct slip__segment *segment, uint32_t reader);
+
 /* Gives a reader's place back: hints and table entry first, then the lock. It holds no pins any more. */
 void slip__liveness_drop_reader(const struct slip__segment *segment, uint32_t reader, void *anchor);
 

@@ -245,12 +245,13 @@ size_t slip__os_page_size(void)
 void slip__os_prefault(void *address, size_t size, bool write)
 {
 #ifdef MADV_POPULATE_READ
-	if (madvise(address, size, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) == 0)
+	/* EINVAL: an older kernel. Whatever else: touching what the kernel could not make would be a SIGBUS or a SIGSEGV. */
+	if (madvise(address, size, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) == 0 || errno != EINVAL)
 		return;
 #else
 	(void)write;
 #endif
-	/* An older kernel. Reading is enough: posix_fallocate has made the pages, they only need a mapping. */
+	/* Reading is enough: posix_fallocate has made the pages, they only need a mapping. */
 	const slip__a32 *words = address;
 	for (size_t at = 0; at < size; at += slip__os_page_size())
 		(void)a32_load_relaxed(&words[at / sizeof(*words)]);

@@ -261,6 +261,12 @@ failed:
 	return -1;
 }
 
+void slip__segment_prefault(const struct slip__segment *segment, bool write)
+{
+	for (uint32_t i = 0; i < segment->geometry.slots; i++)
+		slip__os_prefault(slip__segment_bytes(segment, i), segment->geometry.capacity, write);
+}
+
 void slip__segment_close(struct slip__segment *s)
 {
 	int kept = errno;

@@ -214,6 +214,9 @@ int slip__segment_open(const slip_channel_name *name, const char *object, enum s
 /* Adds the payload to a SLIP__VIEW_HEIR. */
 int slip__segment_map_payload(struct slip__segment *segment, enum slip__access access);
 
+/* Touches the pages of every slot; not what may lie between slots. */
+void slip__segment_prefault(const struct slip__segment *segment, bool write);
+
 void slip__segment_close(struct slip__segment *segment);
 
 /* Unlinks the objects, control only while its name leads to this very one. */

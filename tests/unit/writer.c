@@ -424,3 +424,20 @@ Test(writer, a_reader_in_order_that_cannot_keep_up_gets_frames_that_are_not_old)
 	slip_reader_close(reader);
 	slip_writer_close(writer);
 }
+
+/* Also where the slots have guard pages between them, which nobody may touch. */
+Test(writer, a_ring_that_was_touched_before_carries_frames)
+{
+	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
+	options.prefault = 1;
+	slip_reader_options reading = SLIP_READER_OPTIONS_INIT;
+	reading.prefault = 1;
+	slip_writer *writer = slip_writer_open(own_base("touched"), &options);
+	slip_reader *reader = slip_reader_open(own_base("touched"), &reading);
+	for (uint64_t i = 1; i <= 3; i++) {
+		publish_large(writer, i);
+		next_large(reader, i);
+	}
+	slip_reader_close(reader);
+	slip_writer_close(writer);
+}
