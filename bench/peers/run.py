@@ -307,7 +307,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("build", type=Path, help="folder with the executables peer_NAME")
     options.add_argument("--out", type=Path, required=True, help="peers.json")
-    options.add_argument("--quick", action="store_true", help="at most 3.5 minutes: fewer sizes, shorter runs, 3 rounds")
+    options.add_argument("--quick", action="store_true", help="about three minutes: fewer sizes, shorter runs, 3 rounds")
     options.add_argument("--rounds", type=int, default=0)
     options.add_argument("--budget", type=float, default=0, metavar="SECONDS", help="what is left to run after so long is left out")
     options.add_argument("--only", action="append", default=[], metavar="TRANSPORT", help="and no other; may be given several times")
@@ -315,7 +315,7 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1, help="of the order of transports")
     asked = options.parse_args()
     rounds = asked.rounds or (3 if asked.quick else 5)
-    budget_s = asked.budget or (195 if asked.quick else 2580)
+    budget_s = asked.budget or (150 if asked.quick else 1500)
 
     programs = Programs(asked.build, asked.python)
     if asked.only:
