@@ -46,7 +46,7 @@ typedef struct slip_reader_info {
 	uint64_t missed;
 	uint64_t last_seq;
 	int64_t attached_ns;		 /* CLOCK_MONOTONIC */
-	uint64_t ages[SLIP_AGE_BUCKETS]; /* of frames when got, since publish */
+	uint64_t ages[SLIP_AGE_BUCKETS]; /* of frames when got, since publish; of those published within a millisecond one is counted */
 } slip_reader_info;
 
 /* One slot. */
