@@ -62,9 +62,6 @@ static int check_shape(struct slip__array *array, const int64_t *shape)
 		return -1;
 	if (array->ndim < 0 || array->ndim > SLIP_MAX_DIMS)
 		return slip__fail(EINVAL, "an array of %d dimensions; 0 to %d are possible", array->ndim, SLIP_MAX_DIMS);
-	/* Whole lines, so that copying them takes a few instructions and no call. */
-	memset(array->shape, 0, sizeof(array->shape));
-	memset(array->strides, 0, sizeof(array->strides));
 	for (int32_t i = 0; i < array->ndim; i++) {
 		array->shape[i] = shape[i];
 		if (shape[i] < 0)
@@ -120,7 +117,8 @@ int slip__array_check(const slip_array *given, enum slip__array_use use, struct 
 	bool strided = false;
 	for (int32_t i = 0; i < array->ndim; i++)
 		strided = strided || given->strides[i] != 0;
-	memcpy(array->source_strides, strided ? given->strides : array->strides, sizeof(array->source_strides));
+	for (int32_t i = 0; i < array->ndim; i++)
+		array->source_strides[i] = strided ? given->strides[i] : array->strides[i];
 	if (use == SLIP__ARRAY_LOANED && strided && use_asked_strides(array, given->strides) != 0)
 		return -1;
 	if (use == SLIP__ARRAY_COPIED && array->data == NULL && array->bytes > 0)

@@ -51,13 +51,20 @@ struct slip__frame *slip__frame_private(uint64_t size, size_t metadata_size)
 	return &private->frame;
 }
 
+/* One by one: they were just stored one by one, and a wide load would have to wait until these stores have left the CPU. */
+static void copy_dims(int64_t *to, const int64_t *from, int32_t ndim)
+{
+	for (int32_t i = 0; i < ndim; i++)
+		to[i] = from[i];
+}
+
 void slip__frame_view(const struct slip__array *array, slip_frame *view)
 {
 	view->size = array->bytes;
 	view->dtype = array->dtype;
 	view->ndim = array->ndim;
-	memcpy(view->shape, array->shape, sizeof(view->shape));
-	memcpy(view->strides, array->strides, sizeof(view->strides));
+	copy_dims(view->shape, array->shape, array->ndim);
+	copy_dims(view->strides, array->strides, array->ndim);
 	view->epoch = 0;
 	view->seq = 0;
 	view->missed = 0;
@@ -83,8 +90,8 @@ void slip__frame_describe(const struct slip__array *array, struct slip__slot *sl
 	slot->flags = (uint8_t)((array->contiguous ? SLIP__FRAME_CONTIGUOUS : 0) | (has_id ? SLIP__FRAME_HAS_ID : 0));
 	slot->metadata_bytes = (uint16_t)array->metadata_size;
 	memcpy(slot->encoding, array->encoding, sizeof(slot->encoding));
-	memcpy(slot->shape, array->shape, sizeof(slot->shape));
-	memcpy(slot->strides, array->strides, sizeof(slot->strides));
+	copy_dims(slot->shape, array->shape, array->ndim);
+	copy_dims(slot->strides, array->strides, array->ndim);
 	if (has_id)
 		memcpy(slot->frame_id, array->frame_id, sizeof(slot->frame_id));
 	if (array->metadata_size > 0)
