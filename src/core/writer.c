@@ -44,8 +44,10 @@ struct channel {
 	uint64_t wakes;
 	uint64_t grown;
 	size_t cache_bytes;
-	uint32_t streak; /* claims in a row that speak against `overloaded` as it is */
-	bool overloaded;
+	bool overloaded; /* by readers in order that cannot keep up; looked at each 2 * slots claims */
+	uint32_t claims; /* since */
+	uint64_t missed; /* what readers in order had missed then */
+	uint32_t quiet;	 /* times in a row that they had missed nothing more */
 	uint32_t loan_count;
 	struct loan loans[];
 };
@@ -97,33 +99,46 @@ static void drop_channel(struct channel *c)
 
 /* ---- claiming ---- */
 
-/* How many of the newest frames some reader in order has not had, by what they show. Those before are of use to nobody. */
-static uint64_t unread(const struct slip__generation *g, uint64_t in_order)
+/* What readers in order show of themselves, in the reader table. Hints, as all that stands there. */
+struct progress {
+	uint64_t unread; /* newest frames that some of them has not had: those before are of use to nobody */
+	uint64_t missed; /* frames that they found gone, in all */
+};
+
+static struct progress progress_of(const struct slip__generation *g, uint64_t in_order)
 {
 	uint64_t newest = g->next_seq - 1;
 	uint64_t had = newest;
+	struct progress all = {0};
 	for (uint64_t bits = in_order & (UINT64_MAX >> (64 - g->segment.geometry.max_readers)); bits != 0; bits &= bits - 1) {
-		uint32_t reader = (uint32_t)__builtin_ctzll(bits);
-		uint64_t last = a64_load_relaxed(&slip__segment_reader(&g->segment, reader)->last_seq);
+		const struct slip__reader_entry *entry = slip__segment_reader(&g->segment, (uint32_t)__builtin_ctzll(bits));
+		uint64_t last = a64_load_relaxed(&entry->last_seq);
 		if (last < had)
 			had = last;
+		all.missed += a64_load_relaxed(&entry->missed);
 	}
-	return newest - had;
+	all.unread = newest - had;
+	return all;
 }
 
 /*
- * A reader that loses frames all through two rings cannot keep up, and more frames to choose from only make it later: each is out of the
- * cache by the time it is read, which makes it slower still (docs/performance.md). Until it is through, the ring keeps to half of the cache.
+ * Readers that lose every second frame cannot keep up, and more frames to choose from only make them later: each is out of the cache by the
+ * time it is read, which makes them slower still (docs/performance.md). Until they have lost none for a while the ring keeps to half of the
+ * cache. One that has stopped reading finds out later what it missed, and keeps the whole ring.
  */
-static uint32_t settle_overload(struct channel *c, uint64_t behind)
+static uint32_t settle_overload(struct channel *c, uint64_t missed)
 {
-	struct slip__generation *g = c->generation;
-	const struct slip__geometry *geometry = &g->segment.geometry;
-	const bool so = c->overloaded ? behind <= 1 : behind >= geometry->slots - 1;
-	c->streak = so ? c->streak + 1 : 0;
-	if (c->streak >= 2 * geometry->slots) {
-		c->overloaded = !c->overloaded;
-		c->streak = 0;
+	enum { QUIET_WINDOWS = 8 };
+	const struct slip__geometry *geometry = &c->generation->segment.geometry;
+	if (++c->claims >= 2 * geometry->slots) {
+		const uint64_t lost = missed - c->missed;
+		c->quiet = lost == 0 ? c->quiet + 1 : 0;
+		if (lost >= geometry->slots)
+			c->overloaded = true;
+		else if (c->quiet >= QUIET_WINDOWS)
+			c->overloaded = false;
+		c->missed = missed;
+		c->claims = 0;
 	}
 	const uint64_t fit = c->cache_bytes / 2 / geometry->slot_stride;
 	return c->overloaded && fit < geometry->slots ? (fit > 2 ? (uint32_t)fit - 1 : 1) : geometry->slots - 1;
@@ -144,9 +159,9 @@ static uint32_t history(struct channel *c)
 		return 1;
 	if (geometry->capacity < LARGE_FRAME)
 		return geometry->slots - 1;
-	uint64_t behind = unread(g, in_order);
-	uint32_t most = settle_overload(c, behind);
-	return behind > most ? most : behind > 1 ? (uint32_t)behind : 1;
+	const struct progress readers = progress_of(g, in_order);
+	const uint32_t most = settle_overload(c, readers.missed);
+	return readers.unread > most ? most : readers.unread > 1 ? (uint32_t)readers.unread : 1;
 }
 
 static int32_t claim_once(struct channel *c)

@@ -388,39 +388,57 @@ Test(writer, a_reader_in_order_that_falls_behind_on_large_frames_still_has_the_w
 	slip_writer_close(writer);
 }
 
+enum { FEW = 4 };
+
+static void publish_huge(slip_writer *writer, int count)
+{
+	/* Half of the cache does not hold one. */
+	slip_array a = bytes_array(NULL, (int64_t)slip__os_cache_size() / 2 + (1 << 20));
+	for (int i = 0; i < count; i++)
+		cr_assert_eq(slip_publish(slip_loan(writer, "huge", &a)), 0, "%s", slip_error_detail());
+}
+
+static void expect_huge(slip_reader *reader, uint64_t seq, uint64_t missed)
+{
+	slip_frame *f = slip_next(reader, "huge", 0);
+	cr_assert_not_null(f, "%s", slip_error_detail());
+	cr_assert_eq(f->seq, seq, "%llu", (unsigned long long)f->seq);
+	cr_assert_eq(f->missed, missed, "%llu", (unsigned long long)f->missed);
+	slip_release(f);
+}
+
 Test(writer, a_reader_in_order_that_cannot_keep_up_gets_frames_that_are_not_old)
 {
-	enum { FEW = 4 };
-	const int64_t size = (int64_t)slip__os_cache_size() / 2 + (1 << 20); /* half of the cache does not hold one */
 	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
 	options.slots = FEW;
 	slip_writer *writer = slip_writer_open(own_base("overload"), &options);
 	slip_reader *reader = slip_reader_open(own_base("overload"), NULL);
-	slip_array a = bytes_array(NULL, size);
-	cr_assert_eq(slip_publish(slip_loan(writer, "huge", &a)), 0, "%s", slip_error_detail());
-	slip_release(slip_next(reader, "huge", 0));
-	uint64_t last = 1;
-	for (; last < 1 + 4 * FEW; last++)
-		cr_assert_eq(slip_publish(slip_loan(writer, "huge", &a)), 0, "%s", slip_error_detail());
+	publish_huge(writer, 1);
+	expect_huge(reader, 1, 0);
+	/* It stops: the whole ring is kept for it, whatever is lost. */
+	publish_huge(writer, 4 * FEW);
+	expect_huge(reader, 1 + 3 * FEW + 1, 3 * FEW);
+	/* It reads one frame in eight. */
+	uint64_t last = 1 + 4 * FEW;
+	for (int i = 0; i < 4; i++, last += 8) {
+		publish_huge(writer, 8);
+		slip_release(slip_next(reader, "huge", 0));
+	}
+	publish_huge(writer, 8);
+	last += 8;
 	slip_frame *f = slip_next(reader, "huge", 0);
 	cr_assert_not_null(f, "%s", slip_error_detail());
 	cr_assert_geq(f->seq, last - 1, "frame %llu of %llu", (unsigned long long)f->seq, (unsigned long long)last);
 	slip_release(f);
-	/* It keeps up again for two rings: then the whole ring is there for it again. */
+	/* It keeps up again: after a while the whole ring is there for it. */
 	while ((f = slip_next(reader, "huge", 0)) != NULL)
 		slip_release(f);
-	for (int i = 0; i < 3 * FEW; i++) {
-		cr_assert_eq(slip_publish(slip_loan(writer, "huge", &a)), 0, "%s", slip_error_detail());
-		f = slip_next(reader, "huge", 0);
-		cr_assert_not_null(f, "%s", slip_error_detail());
-		cr_assert_eq(f->missed, 0);
-		slip_release(f);
+	for (int i = 0; i < 10 * 2 * FEW; i++) {
+		publish_huge(writer, 1);
+		expect_huge(reader, ++last, 0);
 	}
-	for (int i = 0; i < FEW - 1; i++)
-		cr_assert_eq(slip_publish(slip_loan(writer, "huge", &a)), 0, "%s", slip_error_detail());
-	f = slip_next(reader, "huge", 0);
-	cr_assert_eq(f->missed, 0);
-	slip_release(f);
+	publish_huge(writer, FEW - 1);
+	expect_huge(reader, last + 1, 0);
 	slip_reader_close(reader);
 	slip_writer_close(writer);
 }
