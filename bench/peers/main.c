@@ -1,5 +1,6 @@
 /* main.c - one run of one peer, for run.py: what it was told on the command line, and what came of it as JSON. SPDX-License-Identifier: Apache-2.0 */
 #include "drive.h"
+#include "json.h"
 #include "peer.h"
 #include "result.h"
 
@@ -65,11 +66,11 @@ static void list(void)
 	for (int i = 0; PEERS[i] != NULL; i++) {
 		const struct transport *t = PEERS[i];
 		printf("%s{\"transport\":", i > 0 ? "," : "");
-		measure_json_string(stdout, t->name);
+		json_string(stdout, t->name);
 		printf(",\"version\":");
-		measure_json_string(stdout, t->version());
+		json_string(stdout, t->version());
 		printf(",\"how\":");
-		measure_json_string(stdout, t->how);
+		json_string(stdout, t->how);
 		printf(",\"spin\":%s,\"sleep\":%s,\"copy\":%s,\"loan\":%s,\"fanout\":%s,\"largest\":%zu}", word(t->can & CAN_SPIN),
 		       word(t->can & CAN_SLEEP), word(t->can & CAN_COPY), word(t->can & CAN_LOAN), word(t->can & CAN_FANOUT), t->largest);
 	}

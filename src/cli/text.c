@@ -61,20 +61,6 @@ const char *plain(FILE *to)
 	return code(to, "\033[0m");
 }
 
-void json_string(FILE *to, const char *text)
-{
-	fputc('"', to);
-	for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-		if (*c == '"' || *c == '\\')
-			fprintf(to, "\\%c", *c);
-		else if (*c < 0x20 || *c >= 0x7f)
-			fprintf(to, "\\u%04x", *c);
-		else
-			fputc(*c, to);
-	}
-	fputc('"', to);
-}
-
 const char *human_size(uint64_t bytes, char text[16])
 {
 	static const char *const UNITS[] = {"B", "kB", "MB", "GB", "TB"};

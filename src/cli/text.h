@@ -2,6 +2,8 @@
 #ifndef SLIP_CLI_TEXT_H
 #define SLIP_CLI_TEXT_H
 
+#include "json.h"
+
 #include <slipring/slipring.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,9 +24,6 @@ const char *bold(FILE *to);
 const char *faint(FILE *to);
 const char *alarm_colour(FILE *to);
 const char *plain(FILE *to);
-
-/* A JSON string, quoted and escaped. */
-void json_string(FILE *to, const char *text);
 
 /* "6.2 MB"; into text, which has room for 16. */
 const char *human_size(uint64_t bytes, char text[16]);

@@ -162,9 +162,19 @@ static int wait_for(struct slip__reader_channel *common, int64_t timeout_ns, boo
 	return done == 0 || !is_absent(errno) || !ask_again(e) ? done : e->now->ops->wait(e->now, timeout_ns, any);
 }
 
+static void in_order(struct slip__reader_channel *common)
+{
+	struct either *e = either_of(common);
+	if (e->now->ops->in_order != NULL)
+		e->now->ops->in_order(e->now);
+	if (e->other->ops->in_order != NULL)
+		e->other->ops->in_order(e->other);
+}
+
 static struct slip__frame *next(struct slip__reader_channel *common, int64_t timeout_ns)
 {
 	struct either *e = either_of(common);
+	in_order(common); /* looking for the one that is there attaches */
 	if (settle(e, &timeout_ns, false) != 0)
 		return NULL;
 	struct slip__frame *frame = e->now->ops->next(e->now, timeout_ns);
@@ -186,6 +196,7 @@ const struct slip__reader_ops slip__either_reader = {
 	.wait = wait_for,
 	.watch = watch,
 	.peek = peek,
+	.in_order = in_order,
 	.exists = exists,
 	.alive = alive,
 	.stats = stats,

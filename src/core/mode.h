@@ -61,6 +61,8 @@ struct slip__reader_ops {
 	int (*watch)(struct slip__reader_channel *channel, struct slip__watch *watch);
 	/* Fills in what describes the latest frame, but takes none. */
 	int (*peek)(struct slip__reader_channel *channel, slip_frame *view);
+	/* It will be read in order: said before anything attaches, so that the writer keeps frames from then on. NULL: makes no difference. */
+	void (*in_order)(struct slip__reader_channel *channel);
 	/* 1: something stands under the name, and it is attached to, with or without a frame. 0: nothing does (ENOENT, EPIPE). -1: it cannot be used. */
 	int (*exists)(struct slip__reader_channel *channel);
 	int (*alive)(struct slip__reader_channel *channel);

@@ -252,15 +252,21 @@ static bool worth_waiting(void)
 	return errno == ENOENT;
 }
 
+static void in_order(struct slip__reader_channel *common)
+{
+	struct slip__reading *c = channel_of(common);
+	if (c->in_order)
+		return;
+	c->in_order = true;
+	if (c->seat != NULL)
+		slip__seat_reads_in_order(c->seat);
+}
+
 static struct slip__frame *next(struct slip__reader_channel *common, int64_t timeout_ns)
 {
 	struct slip__reading *c = channel_of(common);
 	struct slip__frame *frame = NULL;
-	if (!c->in_order) {
-		c->in_order = true;
-		if (c->seat != NULL)
-			slip__seat_reads_in_order(c->seat);
-	}
+	in_order(common);
 	struct pause p = {0};
 	bool paused = false;
 	for (;;) {
@@ -357,6 +363,7 @@ const struct slip__reader_ops slip__lock_free_reader = {
 	.wait = wait_for,
 	.watch = watch,
 	.peek = peek,
+	.in_order = in_order,
 	.exists = exists,
 	.alive = alive,
 	.stats = stats,

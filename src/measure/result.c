@@ -1,19 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "result.h"
 
-#include <inttypes.h>
+#include "json.h"
 
-void measure_json_string(FILE *to, const char *text)
-{
-	fputc('"', to);
-	for (; *text != '\0'; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', to);
-		if ((unsigned char)*text >= 0x20)
-			fputc(*text, to);
-	}
-	fputc('"', to);
-}
+#include <inttypes.h>
 
 const char *waiting_name(enum waiting waiting)
 {
@@ -46,17 +36,17 @@ void histogram_json(FILE *to, const struct histogram *h)
 void machine_json(FILE *to, const struct machine *machine)
 {
 	fprintf(to, "{\"cpu\":");
-	measure_json_string(to, machine->cpu);
+	json_string(to, machine->cpu);
 	fprintf(to, ",\"cpus\":%d,\"virtual\":%s,\"kernel\":", machine->cpus, machine->is_virtual ? "true" : "false");
-	measure_json_string(to, machine->kernel);
+	json_string(to, machine->kernel);
 	fprintf(to, ",\"clock\":");
-	measure_json_string(to, machine->clock);
+	json_string(to, machine->clock);
 	fprintf(to, ",\"clock_read_ns\":%" PRId64 ",\"governor\":", machine->clock_read_ns);
-	measure_json_string(to, machine->governor);
+	json_string(to, machine->governor);
 	fprintf(to, ",\"isolated_cpus\":");
-	measure_json_string(to, machine->isolated);
+	json_string(to, machine->isolated);
 	fprintf(to, ",\"shm_huge_pages\":");
-	measure_json_string(to, machine->huge_pages);
+	json_string(to, machine->huge_pages);
 	fprintf(to, ",\"memory_bytes\":%zu,\"last_cache_bytes\":%zu,\"load_average\":%.2f}", machine->memory, machine->cache,
 		machine->load);
 }
@@ -65,11 +55,11 @@ void drive_json(FILE *to, const struct transport *transport, const struct drive_
 {
 	const struct transport_setup *setup = &plan->setup;
 	fprintf(to, "{\"transport\":");
-	measure_json_string(to, transport->name);
+	json_string(to, transport->name);
 	fprintf(to, ",\"version\":");
-	measure_json_string(to, transport->version());
+	json_string(to, transport->version());
 	fprintf(to, ",\"how\":");
-	measure_json_string(to, transport->how);
+	json_string(to, transport->how);
 	fprintf(to,
 		",\"size\":%zu,\"waiting\":\"%s\",\"give\":\"%s\",\"readers\":%d,\"interval_ns\":%" PRId64
 		",\"read_all\":%s,\"one_by_one\":%s",

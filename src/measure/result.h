@@ -23,9 +23,6 @@ void drive_json(FILE *to, const struct transport *transport, const struct drive_
 /* "spin", "sleep" */
 const char *waiting_name(enum waiting waiting);
 
-/* A JSON string, quoted and escaped. */
-void measure_json_string(FILE *to, const char *text);
-
 #ifdef __cplusplus
 }
 #endif

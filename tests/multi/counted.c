@@ -1,11 +1,13 @@
-/* A reader in order that the writer counts as attached has every frame from then on: 400 attach while the writer waits to begin. */
+/* A reader in order that the writer counts as attached has every frame from then on: 1000 attach while the writer waits to begin. */
 #include "processes.h"
 
-enum { ROUNDS = 400, FRAMES = 7 };
+enum { ROUNDS = 1000, FRAMES = 7 };
 
-static int read_all(const char *base)
+static int read_all(const char *base, slip_mode mode)
 {
-	slip_reader *reader = slip_reader_open(base, NULL);
+	slip_reader_options options = SLIP_READER_OPTIONS_INIT;
+	options.mode = mode;
+	slip_reader *reader = slip_reader_open(base, &options);
 	CHECK(reader != NULL);
 	for (uint64_t i = 1; i <= FRAMES; i++) {
 		slip_frame *f = slip_next(reader, "a", INT64_C(20000000000));
@@ -28,7 +30,7 @@ int main(void)
 		pid_t pid = fork();
 		CHECK(pid >= 0);
 		if (pid == 0)
-			_exit(read_all(name));
+			_exit(read_all(name, round % 2 == 0 ? SLIP_MODE_DEFAULT : SLIP_MODE_LOCK_FREE));
 		while (slip_readers_attached(writer, "a") == 0)
 			CHECK(waitpid(pid, NULL, WNOHANG) == 0);
 		for (int i = 0; i < FRAMES; i++)
