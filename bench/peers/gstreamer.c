@@ -6,28 +6,20 @@
 #include <gst/app/gstappsink.h>
 #include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SECOND INT64_C(1000000000)
 
 enum { PATIENCE_S = 5, FOLDER_SIZE = 32 };
 
-/* What the processes share. */
-struct shared {
-	pid_t writer;	      /* who made the area in /dev/shm */
-	atomic_int connected; /* readers */
-};
-
 struct peer {
 	const struct transport_setup *setup;
 	char folder[FOLDER_SIZE]; /* of the socket */
-	struct shared *shared;
+	pid_t *writer;		  /* shared by the processes: who made the area in /dev/shm */
 	GstElement *pipeline;
 	GstAppSrc *source;
 	GstAppSink *sink;
@@ -55,19 +47,19 @@ static int fault(const char *what)
 static void *make(const struct transport_setup *setup)
 {
 	struct peer *peer = calloc(1, sizeof(*peer));
-	void *shared = mmap(NULL, sizeof(*peer->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *shared = mmap(NULL, sizeof(*peer->writer), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (peer == NULL || shared == MAP_FAILED) {
 		complain("no memory");
 		free(peer);
 		return NULL;
 	}
 	peer->setup = setup;
-	peer->shared = shared;
+	peer->writer = shared;
 	(void)snprintf(peer->folder, sizeof(peer->folder), "/tmp/slipring-gst-XXXXXX");
 	if (mkdtemp(peer->folder) != NULL)
 		return peer;
 	complain("%s", peer->folder);
-	munmap(shared, sizeof(*peer->shared));
+	munmap(shared, sizeof(*peer->writer));
 	free(peer);
 	return NULL;
 }
@@ -93,9 +85,9 @@ static void destroy(void *self)
 	(void)snprintf(path, sizeof(path), "%s/socket", peer->folder);
 	unlink(path);
 	rmdir(peer->folder);
-	if (peer->shared->writer != 0)
-		remove_area(peer->shared->writer);
-	munmap(peer->shared, sizeof(*peer->shared));
+	if (*peer->writer != 0)
+		remove_area(*peer->writer);
+	munmap(peer->writer, sizeof(*peer->writer));
 	free(peer);
 }
 
@@ -148,7 +140,7 @@ static int open_writer(void *self)
 	struct peer *peer = self;
 	const struct transport_setup *setup = peer->setup;
 	char description[512];
-	peer->shared->writer = getpid();
+	*peer->writer = getpid();
 	(void)snprintf(description, sizeof(description),
 		       "appsrc name=in is-live=true format=bytes block=true max-buffers=%d caps=application/octet-stream ! "
 		       "shmsink name=out socket-path=%s/socket shm-size=%zu wait-for-connection=false sync=false async=false",
@@ -203,13 +195,9 @@ static void stop(struct peer *peer)
 	gst_object_unref(peer->pipeline);
 }
 
-/* Waits for readers to go first, a second at most: for shmsrc, a writer that goes has failed. */
 static void close_writer(void *self)
 {
 	struct peer *peer = self;
-	const int64_t until = now_ns() + SECOND;
-	while (atomic_load(&peer->shared->connected) > 0 && now_ns() < until)
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	gst_object_unref(peer->source);
 	stop(peer);
 }
@@ -225,7 +213,6 @@ static int open_reader(void *self, int number)
 		       peer->folder, peer->setup->under_way);
 	if (start(peer, description) != 0)
 		return -1;
-	atomic_fetch_add(&peer->shared->connected, 1);
 	peer->sink = GST_APP_SINK(gst_bin_get_by_name(GST_BIN(peer->pipeline), "to"));
 	return 0;
 }
@@ -260,7 +247,6 @@ static void close_reader(void *self)
 	struct peer *peer = self;
 	gst_object_unref(peer->sink);
 	stop(peer);
-	atomic_fetch_sub(&peer->shared->connected, 1);
 }
 
 static const struct transport gstreamer = {

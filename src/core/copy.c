@@ -164,7 +164,9 @@ static size_t copy_racing_words(char *to, const char *from, size_t size)
 {
 #if defined(__x86_64__)
 	enum { SHORT = 256 }; /* the instruction takes a while to start */
-	size_t words = size >= SHORT ? size / 8 : 0;
+	if (size < SHORT)
+		return 0;
+	size_t words = size / 8;
 	size_t copied = words * 8;
 	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
 	return copied;

@@ -30,9 +30,9 @@ bool slip__copy_should_stream(uint64_t size, uint32_t depth, size_t cache_bytes)
 void slip__copy_strided(void *to, const void *from, uint64_t item_bytes, int32_t ndim, const int64_t *shape, const int64_t *strides);
 
 /*
- * Copies what a writer may be overwriting: relaxed atomic loads, or an instruction that the compiler leaves alone. The bytes mean something only if a sequence check afterwards
- * says so. The writer's stores are plain, which C11 calls a race; this function is the one place where that is so, and the reason is
- * in docs/protocol.md. from is 8-byte aligned and readable up to the next multiple of 8.
+ * Copies what a writer may be overwriting: relaxed atomic loads, or an instruction that the compiler leaves alone. The bytes mean
+ * something only if a sequence check afterwards says so. The writer's stores are plain, which C11 calls a race; this function is the one
+ * place where that is so, and the reason is in docs/protocol.md. from is 8-byte aligned and readable up to the next multiple of 8.
  */
 void slip__copy_racing(void *to, const void *from, size_t size);
 

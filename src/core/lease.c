@@ -32,8 +32,8 @@ struct slip__seat {
 	uint64_t process;
 	/* Leases given; the getting thread's. A count that it shared with those who release would cost it a locked instruction a frame. */
 	uint64_t given;
-	slip__a64
-		users; /* HANDLE less the leases released; when the handle goes, HANDLE - given comes off, and who makes it 0 is the last */
+	/* HANDLE less the leases released; when the handle goes, HANDLE - given comes off, and who makes it 0 is the last. */
+	slip__a64 users;
 	struct lease leases[]; /* one a slot: a slot is leased once, and shared */
 };
 

@@ -228,7 +228,7 @@ static bool be_writer(struct run *run)
 		atomic_store(&run->writer_open, true);
 		good = give_until(&giver, 0, is_warm) && give_all(&giver) && give_until(&giver, LAST, is_done);
 		atomic_store(&run->writer_closing, true);
-		/* Readers first: to some transports a writer that goes is an error. */
+		/* Readers first, as close_writer is promised; not for ever. */
 		for (int64_t until = now_ns() + 2 * SECOND; good && !all_readers(run, is_closed, 0) && now_ns() < until;)
 			nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 		run->transport->close_writer(run->self);

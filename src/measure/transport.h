@@ -65,6 +65,7 @@ struct transport {
 	/* Memory for one frame to be written in place, and passing it on. NULL where the transport can't (CAN_LOAN). */
 	void *(*loan)(void *self);
 	int (*publish)(void *self, void *frame);
+	/* After the readers have closed their ends: to some transports a writer that goes is an error. */
 	void (*close_writer)(void *self);
 
 	/* In a reader's process; reader counts from 0. The writer's end is open by now. */
