@@ -3,10 +3,10 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "choose.h"
 #include "copy.h"
 #include "error.h"
 #include "frame.h"
-#include "generation.h"
 #include "liveness.h"
 #include "mode.h"
 #include "stamp.h"
@@ -14,12 +14,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/*
- * Frames from here on are copied for so long (10 us and more) that a look at each reader in order, a cache line each, is nothing beside it;
- * smaller ones stay in the cache with the whole ring.
- */
-enum { LARGE_FRAME = 256 << 10 };
 
 enum loan_state { LOAN_FREE, LOAN_OUT, LOAN_KEPT, LOAN_KEPT_UNPUBLISHED, LOAN_ENDING };
 
@@ -43,11 +37,7 @@ struct channel {
 	uint64_t refused;
 	uint64_t wakes;
 	uint64_t grown;
-	size_t cache_bytes;
-	bool overloaded; /* by readers in order that cannot keep up; looked at each 2 * slots claims */
-	uint32_t claims; /* since */
-	uint64_t missed; /* what readers in order had missed then */
-	uint32_t quiet;	 /* times in a row that they had missed nothing more */
+	struct slip__choice choice;
 	uint32_t loan_count;
 	struct loan loans[];
 };
@@ -81,7 +71,7 @@ static struct slip__writer_channel *open_channel(const slip_channel_name *name, 
 	c->common.name = *name;
 	c->options = *options;
 	c->loan_count = options->max_loans;
-	c->cache_bytes = slip__os_cache_size();
+	c->choice.cache_bytes = slip__os_cache_size();
 	a32_store_relaxed(&c->users, 1);
 	for (uint32_t i = 0; i < c->loan_count; i++) {
 		c->loans[i].frame.ops = &loan_ops;
@@ -97,98 +87,13 @@ static void drop_channel(struct channel *c)
 		free(c);
 }
 
-/* ---- claiming ---- */
-
-/* What readers in order show of themselves, in the reader table. Hints, as all that stands there. */
-struct progress {
-	uint64_t unread; /* newest frames that some of them has not had: those before are of use to nobody */
-	uint64_t missed; /* frames that they found gone, in all */
-};
-
-static struct progress progress_of(const struct slip__generation *g, uint64_t in_order)
-{
-	uint64_t newest = g->next_seq - 1;
-	uint64_t had = newest;
-	struct progress all = {0};
-	for (uint64_t bits = in_order & (UINT64_MAX >> (64 - g->segment.geometry.max_readers)); bits != 0; bits &= bits - 1) {
-		const struct slip__reader_entry *entry = slip__segment_reader(&g->segment, (uint32_t)__builtin_ctzll(bits));
-		uint64_t last = a64_load_relaxed(&entry->last_seq);
-		if (last < had)
-			had = last;
-		all.missed += a64_load_relaxed(&entry->missed);
-	}
-	all.unread = newest - had;
-	return all;
-}
-
-/*
- * Readers that lose every second frame cannot keep up, and more frames to choose from only make them later: each is out of the cache by the
- * time it is read, which makes them slower still (docs/performance.md). Until they have lost none for a while the ring keeps to half of the
- * cache. One that has stopped reading finds out later what it missed, and keeps the whole ring.
- */
-static uint32_t settle_overload(struct channel *c, uint64_t missed)
-{
-	enum { QUIET_WINDOWS = 8 };
-	const struct slip__geometry *geometry = &c->generation->segment.geometry;
-	if (++c->claims >= 2 * geometry->slots) {
-		const uint64_t lost = missed - c->missed;
-		c->quiet = lost == 0 ? c->quiet + 1 : 0;
-		if (lost >= geometry->slots)
-			c->overloaded = true;
-		else if (c->quiet >= QUIET_WINDOWS)
-			c->overloaded = false;
-		c->missed = missed;
-		c->claims = 0;
-	}
-	const uint64_t fit = c->cache_bytes / 2 / geometry->slot_stride;
-	return c->overloaded && fit < geometry->slots ? (fit > 2 ? (uint32_t)fit - 1 : 1) : geometry->slots - 1;
-}
-
-/*
- * How many of the newest frames to leave for readers in order: behind them the slot that was filled last is the one that may still be in
- * the cache. Readers' hints; a wrong one costs them history or us cache, nothing else.
- */
-static uint32_t history(struct channel *c)
-{
-	const struct slip__generation *g = c->generation;
-	const struct slip__geometry *geometry = &g->segment.geometry;
-	if (geometry->history != 0)
-		return geometry->history;
-	uint64_t in_order = a64_load_relaxed(&g->segment.header->in_order);
-	if (in_order == 0)
-		return 1;
-	if (geometry->capacity < LARGE_FRAME)
-		return geometry->slots - 1;
-	const struct progress readers = progress_of(g, in_order);
-	const uint32_t most = settle_overload(c, readers.missed);
-	return readers.unread > most ? most : readers.unread > 1 ? (uint32_t)readers.unread : 1;
-}
-
-static int32_t claim_once(struct channel *c)
-{
-	struct slip__generation *g = c->generation;
-	g->history = history(c);
-	const struct slip__claim claim = {
-		.order = g->order,
-		.count = g->segment.geometry.slots,
-		.head = g->has_head ? 1 : 0,
-		.history = g->history,
-		.passes = g->segment.geometry.max_readers + 1,
-	};
-	return slip__slot_claim(&g->segment.ring, &claim);
-}
+/* ---- lending ---- */
 
 /* SLIP__NO_SLOT with EAGAIN where every slot is held. */
 static int32_t claim(struct channel *c)
 {
 	struct slip__generation *g = c->generation;
-	int32_t slot = claim_once(c);
-	if (slot == SLIP__NO_SLOT) {
-		/* Under pressure it is worth asking whether the holders still live. */
-		uint64_t holders = slip__liveness_marked(&g->segment);
-		if (slip__liveness_reclaim(&g->segment, holders) != holders)
-			slot = claim_once(c);
-	}
+	int32_t slot = slip__choose_slot(&c->choice, g);
 	if (slot == SLIP__NO_SLOT) {
 		c->refused++;
 		a64_count_relaxed(&g->segment.header->refused, 1);
@@ -268,26 +173,6 @@ static bool is_out(const struct loan *loan)
 	return a32_load_relaxed(&loan->state) == LOAN_OUT;
 }
 
-/* An empty slot is the oldest: a claim must not take it for a recent frame. */
-static void move_to_end(struct slip__generation *g, uint32_t slot)
-{
-	uint32_t count = g->segment.geometry.slots;
-	uint32_t at = 0;
-	while (g->order[at] != slot)
-		at++;
-	memmove(&g->order[at], &g->order[at + 1], (count - 1 - at) * sizeof(g->order[0]));
-	g->order[count - 1] = (uint16_t)slot;
-}
-
-static void move_to_front(struct slip__generation *g, uint32_t slot)
-{
-	uint32_t at = 0;
-	while (g->order[at] != slot)
-		at++;
-	memmove(&g->order[1], &g->order[0], at * sizeof(g->order[0]));
-	g->order[0] = (uint16_t)slot;
-}
-
 /* From now on the loan's slot and memory are its holder's, whatever becomes of the channel. */
 static void keep_as(struct loan *loan, enum loan_state state)
 {
@@ -307,7 +192,7 @@ static int discard(struct slip__frame *frame, bool keep)
 		return 0;
 	}
 	slip__slot_discard(&loan->generation->segment.ring, loan->slot);
-	move_to_end(loan->generation, loan->slot);
+	slip__choose_emptied(loan->generation, loan->slot);
 	forget(loan);
 	return 0;
 }
@@ -373,12 +258,9 @@ static int publish(struct slip__frame *frame, bool keep)
 		slip__os_futex_wake_all(g->segment.ring.fw);
 		a64_store_relaxed(&header->wakes, ++c->wakes);
 	}
-	move_to_front(g, loan->slot);
-	g->has_head = true;
+	slip__choose_published(g, loan->slot);
 	a64_store_relaxed(&header->published, ++c->published);
 	a64_store_relaxed(&header->last_publish_ns, (uint64_t)frame->view.publish_ns);
-	if (g->history < g->segment.geometry.slots)
-		slip__segment_expect_fill(&g->segment, g->order[g->history]); /* the next one, most likely */
 	if (keep)
 		keep_as(loan, LOAN_KEPT);
 	else
@@ -447,7 +329,7 @@ static void copy_in(const struct channel *c, void *to, const struct slip__array 
 {
 	if (!array->source_contiguous)
 		slip__copy_strided(to, array->data, array->item_bytes, array->ndim, array->shape, array->source_strides);
-	else if (slip__copy_should_stream(array->bytes, c->generation->history + 1, c->cache_bytes))
+	else if (slip__copy_should_stream(array->bytes, c->generation->history + 1, c->choice.cache_bytes))
 		slip__copy_streaming(to, array->data, array->bytes);
 	else if (array->bytes > 0)
 		slip__copy(to, array->data, array->bytes);
