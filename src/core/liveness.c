@@ -125,9 +125,16 @@ uint64_t slip__liveness_reclaim(const struct slip__segment *segment, uint64_t bi
 	return alive;
 }
 
+uint64_t slip__liveness_attached(const struct slip__segment *segment)
+{
+	/* Not from in_order, which a reader sets before it is settled where it begins. @ATTACHED: what is published from now on is kept for it */
+	uint64_t attached = a64_load_acquire(&segment->header->attached);
+	return slip__liveness_reclaim(segment, slip__liveness_marked(segment)) & attached;
+}
+
 uint64_t slip__liveness_marked(const struct slip__segment *segment)
 {
-	uint64_t bits = a64_load_acquire(&segment->header->attached); /* @ATTACHED: what is published from now on is kept for it */
+	uint64_t bits = a64_load_relaxed(&segment->header->attached);
 	bits |= a64_load_relaxed(&segment->header->in_order);
 	for (uint32_t s = 0; s < segment->geometry.slots; s++)
 		bits |= a64_load_relaxed(slip__pins(&segment->ring, s));

@@ -35,7 +35,10 @@ void slip__liveness_drop_reader(const struct slip__segment *segment, uint32_t re
 /* Those of the readers in `bits` that live; what the others held is freed. A system call or two each. */
 uint64_t slip__liveness_reclaim(const struct slip__segment *segment, uint64_t bits);
 
-/* Every reader that holds a slot, or says that it is there. */
+/* The readers that are attached, as they say of themselves, and live; what the dead held is freed on the way. */
+uint64_t slip__liveness_attached(const struct slip__segment *segment);
+
+/* Every reader that holds a slot, or has said anything of itself. */
 uint64_t slip__liveness_marked(const struct slip__segment *segment);
 
 #endif

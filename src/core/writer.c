@@ -353,8 +353,7 @@ static int set(struct slip__writer_channel *common, const struct slip__array *ar
 
 static int readers(struct slip__writer_channel *common)
 {
-	const struct slip__segment *s = &channel_of(common)->generation->segment;
-	return __builtin_popcountll(slip__liveness_reclaim(s, slip__liveness_marked(s)));
+	return __builtin_popcountll(slip__liveness_attached(&channel_of(common)->generation->segment));
 }
 
 static void stats(const struct slip__writer_channel *common, slip_writer_stats *out)

@@ -58,6 +58,24 @@ Test(liveness, a_dead_readers_marks_are_reclaimed_and_a_live_ones_are_not)
 	slip__segment_close(&s);
 }
 
+Test(liveness, a_reader_that_has_only_said_that_it_reads_in_order_is_not_yet_attached)
+{
+	struct slip__segment s;
+	uint32_t mine;
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, &s), 0);
+	void *anchor = slip__liveness_take_reader(&s, &mine);
+	/* It has yet to look which frame it begins with: who counted it now could publish frames that it will not have. */
+	a64_or_relaxed(&s.header->in_order, UINT64_C(1) << mine);
+	cr_assert_eq(slip__liveness_attached(&s), 0);
+	cr_assert_eq(slip_readers_attached(writer, "image"), 0);
+	slip__liveness_show_reader(&s, mine);
+	cr_assert_eq(slip__liveness_attached(&s), UINT64_C(1) << mine);
+	cr_assert_eq(slip_readers_attached(writer, "image"), 1);
+	slip__liveness_drop_reader(&s, mine, anchor);
+	cr_assert_eq(slip_readers_attached(writer, "image"), 0);
+	slip__segment_close(&s);
+}
+
 Test(liveness, a_newcomer_clears_what_its_predecessor_left)
 {
 	struct slip__segment s;
