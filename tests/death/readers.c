@@ -1,0 +1,286 @@
+/*
+ * A reader killed after every instruction of slipring's in each of its calls: the writer goes on, has every slot again, and other readers, that of the
+ * same frame among them, lose nothing.
+ */
+#include "death.h"
+
+enum { SLOTS = 4, WORDS = 8, MORE_WORDS = 4096 };
+
+enum state { EMPTY, ONE, FULL, ALL_BUT_ONE_LEASED, RETIRED, SHARED, STATES };
+
+static const char *const STATE_NAMES[STATES] = {
+	"empty", "one frame", "full", "all slots but one leased", "a generation retired", "the frame held by others too",
+};
+
+enum call {
+	ATTACH,
+	ATTACH_EITHER,
+	GET,
+	NEXT,
+	WAIT,
+	WAIT_IN_VAIN,
+	WAIT_MANY,
+	SHAPE,
+	RELEASE,
+	RELEASE_SHARED,
+	DETACH,
+	DETACH_HOLDING,
+	OBSERVE,
+	CALLS
+};
+
+static const char *const CALL_NAMES[CALLS] = {
+	"open and get",
+	"open without a mode and get",
+	"get",
+	"next",
+	"wait",
+	"wait in vain, asleep",
+	"wait on two channels in vain",
+	"shape, dtype, stats",
+	"get and release",
+	"get twice, release twice",
+	"close",
+	"close with a lease out, then release",
+	"an observer's get",
+};
+
+struct scene {
+	enum state state;
+	enum call call;
+	slip_writer *writer;	/* the parent's, as is */
+	slip_reader *bystander; /* this; reads in order from the first frame on */
+	slip_frame *held[SLOTS];
+	int held_count;
+	uint64_t last;
+};
+
+static const char BASE[] = "death";
+
+static slip_array words_array(size_t words)
+{
+	slip_array a = SLIP_ARRAY_INIT;
+	a.dtype = SLIP_U64;
+	a.ndim = 1;
+	a.shape[0] = (int64_t)words;
+	return a;
+}
+
+/* ---- the child ---- */
+
+static void call(enum call call, slip_reader *reader, slip_frame *frame)
+{
+	slip_reader_options o = SLIP_READER_OPTIONS_INIT;
+	int64_t shape[SLIP_MAX_DIMS];
+	slip_dtype dtype;
+	slip_reader_stats stats = {.struct_size = sizeof(stats)};
+	slip_wait_item items[2] = {{.reader = reader, .channel = "a"}, {.reader = reader, .channel = "b"}};
+	slip_frame *again;
+	switch (call) {
+	case ATTACH:
+	case OBSERVE: o.mode = SLIP_MODE_LOCK_FREE; o.observer = call == OBSERVE; /* fallthrough */
+	case ATTACH_EITHER: (void)slip_get_array(slip_reader_open(BASE, &o), "a"); break;
+	case GET: (void)slip_get_array(reader, "a"); break;
+	case NEXT: (void)slip_next(reader, "a", 0); break;
+	case WAIT: (void)slip_wait(reader, "a", 0); break;
+	case WAIT_IN_VAIN: (void)slip_wait(reader, "a", 200000); break;
+	case WAIT_MANY: (void)slip_wait_any(items, 2, 200000); break;
+	case SHAPE:
+		(void)slip_get_shape(reader, "a", shape);
+		(void)slip_get_dtype(reader, "a", &dtype);
+		(void)slip_reader_get_stats(reader, "a", &stats);
+		break;
+	case RELEASE: (void)slip_release(slip_get_array(reader, "a")); break;
+	case RELEASE_SHARED:
+		frame = slip_get_array(reader, "a");
+		again = slip_get_array(reader, "a");
+		(void)slip_release(frame);
+		(void)slip_release(again);
+		break;
+	case DETACH: slip_reader_close(reader); break;
+	case DETACH_HOLDING:
+		slip_reader_close(reader);
+		(void)slip_release(frame);
+		break;
+	default: break;
+	}
+}
+
+static int readers_life(void *context)
+{
+	const struct scene *s = context;
+	slip_reader *reader = NULL;
+	slip_frame *frame = NULL;
+	if (s->call != ATTACH && s->call != ATTACH_EITHER && s->call != OBSERVE) {
+		slip_reader_options o = SLIP_READER_OPTIONS_INIT;
+		o.mode = SLIP_MODE_LOCK_FREE;
+		reader = slip_reader_open(BASE, &o);
+		/* Attached, in order; what there is so far it has had. */
+		slip_frame *f = slip_next(reader, "a", 0);
+		if (f != NULL)
+			CHECK(slip_release(f) == 0);
+		traced_mark();
+		if (s->call == DETACH_HOLDING)
+			frame = slip_get_array(reader, "a");
+		if (s->call == WAIT_IN_VAIN || s->call == WAIT_MANY)
+			while ((f = slip_next(reader, "a", 0)) != NULL)
+				CHECK(slip_release(f) == 0);
+	}
+	traced_mark();
+	call(s->call, reader, frame);
+	traced_mark();
+	return 0;
+}
+
+/* ---- the parent ---- */
+
+static slip_frame *next_of(struct scene *s)
+{
+	slip_frame *f = slip_next(s->bystander, "a", 0);
+	if (f == NULL) {
+		CHECK(errno == ETIMEDOUT);
+		return NULL;
+	}
+	CHECK(whole_words(f->data, f->size / 8) == f->seq && f->seq == s->last + 1 + f->missed);
+	s->last = f->seq;
+	return f;
+}
+
+static void begin(struct scene *s)
+{
+	slip_writer_options o = SLIP_WRITER_OPTIONS_INIT;
+	o.slots = SLOTS;
+	o.max_readers = 4;
+	o.leases_per_reader = SLOTS;
+	o.max_loans = SLOTS;
+	s->writer = slip_writer_open(BASE, &o);
+	slip_array a = words_array(WORDS);
+	CHECK(slip_channel_create(s->writer, "a", &a) == 0 && slip_channel_create(s->writer, "b", &a) == 0);
+	slip_reader_options r = SLIP_READER_OPTIONS_INIT;
+	r.mode = SLIP_MODE_LOCK_FREE;
+	s->bystander = slip_reader_open(BASE, &r);
+	s->held_count = 0;
+	s->last = 0;
+	CHECK(next_of(s) == NULL);
+}
+
+/* The ring's state; where the child is attached already, it is as behind as the state says. */
+static void fill(struct scene *s)
+{
+	int frames = s->state == EMPTY ? 0 : s->state == ONE ? 1 : 2 * SLOTS + 1;
+	for (int i = 0; i < frames; i++)
+		CHECK(publish_numbered(s->writer, "a", WORDS) == 0);
+	int keep = s->state == ALL_BUT_ONE_LEASED ? SLOTS - 1 : s->state == SHARED ? 1 : 0;
+	for (slip_frame *f; keep > 0 && (f = next_of(s)) != NULL;) {
+		s->held[s->held_count++] = f;
+		if (s->held_count > keep) {
+			CHECK(slip_release(s->held[0]) == 0);
+			memmove(&s->held[0], &s->held[1], (size_t)--s->held_count * sizeof(s->held[0]));
+		}
+	}
+	if (s->state == RETIRED)
+		CHECK(publish_numbered(s->writer, "a", MORE_WORDS) == 0);
+}
+
+static void prepare(void *context, int stage)
+{
+	struct scene *s = context;
+	bool attaches = s->call == ATTACH || s->call == ATTACH_EITHER || s->call == OBSERVE;
+	if (stage < 0)
+		begin(s);
+	if ((stage < 0) == attaches)
+		fill(s);
+}
+
+static int free_slots(slip_writer *writer)
+{
+	slip_frame *loans[SLOTS];
+	slip_array a = words_array(WORDS);
+	int count = 0;
+	while (count < SLOTS && (loans[count] = slip_loan(writer, "a", &a)) != NULL)
+		count++;
+	for (int i = 0; i < count; i++)
+		CHECK(slip_discard(loans[i]) == 0);
+	return count;
+}
+
+static void judge(void *context)
+{
+	struct scene *s = context;
+	slip_writer_stats stats = {.struct_size = sizeof(stats)};
+	/* What others hold stays as it is. */
+	for (int i = 0; i < s->held_count; i++)
+		CHECK(whole_words(s->held[i]->data, s->held[i]->size / 8) == s->held[i]->seq);
+	for (int i = 0; i < s->held_count; i++)
+		CHECK(slip_release(s->held[i]) == 0);
+	/* The writer never waits for the dead; what it held is there again when the kernel has let go of it. */
+	int tries = 0;
+	CHECK(slip_writer_get_stats(s->writer, "a", &stats) == 0);
+	while (free_slots(s->writer) != SLOTS - (stats.last_seq > 0)) {
+		CHECK(++tries < 5000);
+		pause_ms(1);
+	}
+	for (int i = 0; i < SLOTS + 1; i++) {
+		CHECK(publish_numbered(s->writer, "a", WORDS) == 0);
+		slip_frame *f;
+		while ((f = next_of(s)) != NULL)
+			CHECK(slip_release(f) == 0);
+	}
+	CHECK(slip_writer_get_stats(s->writer, "a", &stats) == 0);
+	CHECK(s->last == stats.last_seq);
+	CHECK(slip_readers_attached(s->writer, "a") == 1);
+	slip_reader *newcomer = slip_reader_open(BASE, NULL);
+	slip_frame *f = slip_get_array(newcomer, "a");
+	CHECK(f != NULL && f->seq == stats.last_seq && whole_words(f->data, f->size / 8) == f->seq);
+	CHECK(slip_readers_attached(s->writer, "a") == 2);
+	CHECK(slip_release(f) == 0);
+	slip_reader_close(newcomer);
+	expect_nothing_held(BASE, "a");
+	slip_reader_close(s->bystander);
+	slip_writer_close(s->writer);
+	CHECK(objects_with(BASE) == 0);
+}
+
+static bool makes_sense(enum call call, enum state state)
+{
+	switch (call) {
+	case DETACH_HOLDING:
+	case RELEASE:
+	case RELEASE_SHARED: return state != EMPTY;
+	case WAIT_IN_VAIN: return state != ALL_BUT_ONE_LEASED && state != SHARED;
+	case WAIT_MANY: return state == FULL || state == EMPTY;
+	default: return true;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (!TRACED_HERE) {
+		printf("skipped: single-stepping is written for x86-64\n");
+		return SKIPPED;
+	}
+	bool full = argc > 1 && strcmp(argv[1], "--full") == 0;
+	const char *seed = getenv("SLIPRING_SEED");
+	size_t first = seed != NULL ? strtoul(seed, NULL, 10) : (size_t)getpid();
+	size_t stride = full ? 1 : 61;
+	printf("seed %zu (SLIPRING_SEED)\n", first);
+	death_own_directory();
+	struct death_sum sum = {0};
+	for (int call = 0; call < CALLS; call++)
+		for (int state = 0; state < STATES; state++) {
+			if (!makes_sense(call, state))
+				continue;
+			struct scene scene = {.call = call, .state = state};
+			char what[128];
+			(void)snprintf(what, sizeof(what), "%s: %s", CALL_NAMES[call], STATE_NAMES[state]);
+			const struct death_case c = {.what = what,
+						     .body = readers_life,
+						     .stages = call == ATTACH || call == ATTACH_EITHER || call == OBSERVE ? 0 : 1,
+						     .before = true,
+						     .prepare = prepare,
+						     .judge = judge,
+						     .context = &scene};
+			death_run(&c, stride, first++, &sum);
+		}
+	return death_end("a reader", &sum, full);
+}
