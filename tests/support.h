@@ -72,6 +72,45 @@ static inline uint64_t whole_words(const uint64_t *words, size_t count)
 	return number;
 }
 
+/* Of random tests: what SLIPRING_SEED says, or one that is chosen, printed, and put there for children. Its delays take it too (interleave.h). */
+static inline uint64_t test_seed(void)
+{
+	const char *given = getenv("SLIPRING_SEED");
+	if (given != NULL)
+		return strtoull(given, NULL, 0);
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	uint64_t seed = ((uint64_t)t.tv_nsec ^ (uint64_t)getpid() << 20) % 1000000000;
+	char text[32];
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)seed);
+	(void)setenv("SLIPRING_SEED", text, 0);
+	fprintf(stderr, "SLIPRING_SEED=%s\n", text);
+	return seed;
+}
+
+#ifdef SLIP_DELAYS
+enum { DELAYED = 1 };
+__attribute__((constructor)) static inline void seed_delays(void)
+{
+	(void)test_seed();
+}
+#else
+enum { DELAYED = 0 };
+#endif
+
+/* Sanitizers make everything five to twenty times slower, and random delays around each atomic operation some of it: fewer rounds there. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = DELAYED };
+#endif
+#else
+enum { SANITIZED = DELAYED };
+#endif
+
 static inline void pause_ms(int ms)
 {
 	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};

@@ -78,6 +78,24 @@ static inline enum traced_stop traced_go(pid_t pid, enum traced_step step, int *
 	}
 }
 
+/* At a system call's entry: its number; and having it fail with err, made all the same or not (the child is at its exit then). */
+static inline long traced_call(pid_t pid)
+{
+	errno = 0;
+	long number = ptrace(PTRACE_PEEKUSER, pid, offsetof(struct user_regs_struct, orig_rax), NULL);
+	CHECK(errno == 0);
+	return number;
+}
+
+static inline void traced_fail_call(pid_t pid, int err, bool made)
+{
+	int status;
+	if (!made)
+		CHECK(ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, orig_rax), -1L) == 0);
+	CHECK(traced_go(pid, TRACED_CALL, &status) == TRACED_SYSCALL);
+	CHECK(ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, rax), -(long)err) == 0);
+}
+
 /* Forks a child that stops before it begins; then it runs body and ends with its result. Dies with the tracing thread. */
 static inline pid_t traced_start(int (*body)(void *), void *context)
 {

@@ -63,7 +63,10 @@ typedef struct slip_writer_options {
 	 * bit beside each read bit, because readers mark there what they hold.
 	 */
 	mode_t permissions;
-	/* Read bits of permissions (0040, 0004) whose holders may only observe: no write bit in control for them. */
+	/*
+	 * Read bits of permissions (0040, 0004) whose holders may only observe: no write bit in control for them. EINVAL where permissions
+	 * has their write bit.
+	 */
 	mode_t observers;
 	/* 1: ask for transparent huge pages (madvise; where the kernel has them for shared memory). */
 	uint8_t huge_pages;
@@ -132,6 +135,7 @@ SLIP_API slip_frame *slip_loan(slip_writer *writer, const char *channel, const s
 /*
  * Publishes a loan; the frame is gone afterwards. Fails with EINVAL where frame is no loan (published twice, a lease).
  * Where the ring grew since the loan was made its bytes are copied over, which can fail with EAGAIN: the loan is then still out.
+ * So it is where the epoch's 2^48 numbers are used up, which is EOVERFLOW until the writer is closed and opened again.
  */
 SLIP_API int slip_publish(slip_frame *frame);
 

@@ -98,8 +98,9 @@ static void print_text(const slip_channel_info *c)
 	if (c->ndim >= 0) {
 		(void)slip_dtype_name(c->dtype, d, sizeof(d));
 		printf("  newest     seq %" PRIu64 ", %s %s %s", c->last_seq, shape_text(c->ndim, c->shape, a), d, c->encoding);
-		if (c->last_publish_ns > 0)
-			printf(", published %s ago", human_ns((uint64_t)(now() - c->last_publish_ns), b));
+		int64_t ago = (int64_t)((uint64_t)now() - (uint64_t)c->last_publish_ns);
+		if (c->last_publish_ns > 0 && ago >= 0) /* a writer in a container may live by a later clock */
+			printf(", published %s ago", human_ns((uint64_t)ago, b));
 		printf("\n");
 	}
 	printf("  writer     process %u, user %u; published %" PRIu64 ", refused %" PRIu64 " (all slots held), woke sleepers %" PRIu64

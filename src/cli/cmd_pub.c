@@ -56,7 +56,7 @@ static const char HELP[] =
 	"  -n, --count N         stop after N frames\n"
 	"      --wait-readers N  begin when N readers are attached\n"
 	"      --slots N --history N --max-readers N --leases N\n"
-	"      --permissions 0660 --observers 0040 --prefault\n"
+	"      --permissions 0640 --observers 0040 --prefault\n"
 	"                        of the ring: see slip_writer_options\n"
 	"      --mode M          lock-free, or semaphore: the wire format of PosixIPC Image Transport, for programs that speak it. It "
 	"carries\n"

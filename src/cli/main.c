@@ -14,7 +14,9 @@ static const struct command {
 	{"ls", cmd_ls, "list channels"},
 	{"info", cmd_info, "show one channel: geometry, who holds what, counters"},
 	{"gc", cmd_gc, "list, and with --yes remove, what dead processes left"},
+	{"doctor", cmd_doctor, "look whether machine and channels are well, and say what to do"},
 	{"bench", cmd_bench, "measure latency, fan-out, throughput and attaching, beside the machine's limits"},
+	{"torture", cmd_torture, "kill, stop and starve writers and readers and check every byte: a proof on this machine"},
 };
 
 static void help(FILE *to)
@@ -22,7 +24,7 @@ static void help(FILE *to)
 	fprintf(to, "%sslipring%s - frames between processes of one machine, through shared memory\n\nUsage: slipring COMMAND ...\n\n",
 		bold(to), plain(to));
 	for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++)
-		fprintf(to, "  %s%-5s%s %s\n", bold(to), COMMANDS[i].name, plain(to), COMMANDS[i].summary);
+		fprintf(to, "  %s%-8s%s %s\n", bold(to), COMMANDS[i].name, plain(to), COMMANDS[i].summary);
 	fprintf(to, "\nTry it, in two terminals:\n"
 		    "  slipring pub camera_01 --pattern counter --size 1280x720 --fps 60\n"
 		    "  slipring sub camera_01 --verify --stats\n\n"
@@ -51,5 +53,5 @@ int main(int argc, char **argv)
 		help(stderr);
 		return EXIT_USAGE;
 	}
-	return say_usage("", "there is no command '%s'; pub, sub, ls, info, gc and bench exist", name);
+	return say_usage("", "there is no command '%s'; pub, sub, ls, info, gc, doctor, bench and torture exist", name);
 }

@@ -31,7 +31,9 @@ int cmd_sub(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_torture(int argc, char **argv);
 
 /* SIGINT and SIGTERM set it; blocking calls then end with EINTR. SIGPIPE is ignored: writing fails with EPIPE instead. */
 void catch_signals(void);

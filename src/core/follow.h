@@ -33,14 +33,21 @@ enum slip__following {
 	SLIP__NEWEST_FAILED /* errno and detail: ENOENT, EPIPE, EUSERS, EBADMSG, ... */
 };
 
-/*
- * The newest frame's place, after following the channel to where it is written now; attaches if need be. With news, only a frame that
- * this handle has not had counts.
- */
-enum slip__following slip__follow_newest(struct slip__reading *c, bool news, struct slip__place *place);
+/* What the newest frame is asked for. */
+enum slip__asking {
+	SLIP__ASK_TO_TAKE, /* it, whether this handle had it or not */
+	SLIP__ASK_ABOUT,   /* the same, but not to take it: a handle that reads in order stays where it has frames to read */
+	SLIP__ASK_NEWS	   /* one that this handle has not had; it stays with a ring that has one */
+};
+
+/* The newest frame's place, after following the channel to where it is written now; attaches if need be. */
+enum slip__following slip__follow_newest(struct slip__reading *c, enum slip__asking asking, struct slip__place *place);
 
 /* Attaches to what stands under the name. ENOENT: there is no channel; EPIPE: its writer closed it. */
 int slip__follow_attach(struct slip__reading *c);
+
+/* Whether the writer of the channel lives, though this handle may not have followed it to its present ring. Attached. */
+bool slip__follow_written(const struct slip__reading *c);
 
 /* Shows the handle's counters in the reader table; nobody is disturbed. */
 void slip__follow_show(const struct slip__reading *c);

@@ -11,6 +11,7 @@
 
 enum {
 	OPEN_ROUNDS = 1000,
+	MAKE_ROUNDS = 16,
 	BUSY_ROUNDS = 10, /* the kernel lets go of a killed writer's lock a few milliseconds after its death */
 	BUSY_NS = 1000000
 };
@@ -104,12 +105,18 @@ static void undo_make(struct slip__segment *s)
 	errno = kept;
 }
 
-/* A whole generation under its temporary name, locked. NULL with errno; EAGAIN: somebody took it for left over, try again. */
-static struct slip__generation *make(const slip_channel_name *name, const struct slip__plan *plan, const slip_writer_options *options)
+/*
+ * A whole generation under its temporary name, locked. NULL with errno; EAGAIN: somebody took it for left over, or had made its random name first
+ * (and so foreseen it); try again.
+ */
+static struct slip__generation *make_once(const slip_channel_name *name, const struct slip__plan *plan, const slip_writer_options *options)
 {
 	struct slip__segment segment;
-	if (slip__segment_make(name, plan, &segment) != 0)
+	if (slip__segment_make(name, plan, &segment) != 0) {
+		if (errno == EEXIST)
+			errno = EAGAIN;
 		return NULL;
+	}
 	void *anchor = slip__liveness_take_writer(&segment, SLIP__OBJECT_NEW);
 	if (anchor == NULL) {
 		if (errno == ENOENT)
@@ -122,6 +129,16 @@ static struct slip__generation *make(const slip_channel_name *name, const struct
 		undo_make(&segment);
 		slip__os_anchor_drop(anchor);
 	}
+	return g;
+}
+
+static struct slip__generation *make(const slip_channel_name *name, const struct slip__plan *plan, const slip_writer_options *options)
+{
+	struct slip__generation *g = make_once(name, plan, options);
+	for (int round = 0; g == NULL && errno == EAGAIN && round < MAKE_ROUNDS; round++)
+		g = make_once(name, plan, options);
+	if (g == NULL && errno == EAGAIN)
+		return slip__fail_null(EBUSY, "somebody is faster, each time, at the names that %s/%s is made under", name->base, name->channel);
 	return g;
 }
 
@@ -163,10 +180,19 @@ static struct slip__generation *first_of_epoch(const slip_channel_name *name, co
 	return NULL;
 }
 
+int slip__generation_used_up(void)
+{
+	return slip__fail(EOVERFLOW, "this epoch's 2^48 sequence numbers are used up: close the writer and open it again");
+}
+
 struct slip__generation *slip__generation_grow(struct slip__generation *old, const slip_writer_options *options, uint64_t capacity)
 {
 	const struct slip__geometry *was = &old->segment.geometry;
 	struct slip__plan plan = plan_of(options, capacity);
+	if (old->next_seq > SLIP__SEQ_MAX) {
+		(void)slip__generation_used_up();
+		return NULL; /* no ring may begin with a number that there is not */
+	}
 	plan.epoch = was->epoch;
 	plan.generation = was->generation + 1;
 	plan.first_seq = old->next_seq;
@@ -233,7 +259,7 @@ static struct slip__generation *take_over(struct slip__segment *segment, void *a
 {
 	struct slip__place newest = {0, 0};
 	if (a32_load_acquire(&segment->header->state) != 0 || /* @STATE */
-	    !slip__slot_recover(&segment->ring, segment->geometry.first_seq, &newest))
+	    !slip__slot_recover(&segment->ring, segment->geometry.first_seq, &newest) || newest.seq >= SLIP__SEQ_MAX)
 		return leave_it(segment, anchor, true);
 	if (slip__segment_map_payload(segment, SLIP__READ_WRITE) != 0)
 		/* Gone or another's: of no use to anybody. Anything else, such as a lack of memory, is ours alone. */
@@ -261,8 +287,16 @@ static struct slip__generation *take_over(struct slip__segment *segment, void *a
 
 static void *busy(const struct slip__segment *s)
 {
-	return slip__fail_null(EBUSY, "%s/%s has a writer already (it noted process %u); one at a time is possible", s->name.base,
-			       s->name.channel, a32_load_relaxed(&s->header->writer_pid));
+	const slip_channel_name *name = &s->name;
+	if (!slip__liveness_writer_alive(s) && slip__os_is_read_locked(s->fd, SLIP__BYTE_WRITER))
+		return slip__fail_null(EBUSY,
+				       "the writer of %s/%s is gone, but somebody holds a read lock on its control object, as no slipring does: "
+				       "end that process (slipring doctor %s), or remove the object",
+				       name->base, name->channel, name->base);
+	uint32_t pid = a32_load_relaxed(&s->header->writer_pid);
+	/* A number of the writer's own PID namespace: that a process here has it too proves nothing, that none has it does. */
+	return slip__fail_null(EBUSY, "%s/%s has a writer already (it noted process %u%s); one at a time is possible", name->base, name->channel,
+			       pid, slip__os_has_process(pid) ? "" : ", which is none here: it runs in another container");
 }
 
 /* One look at what stands under the name. NULL with EAGAIN: the world changed meanwhile, look again. */
@@ -276,9 +310,10 @@ static struct slip__generation *look(const slip_channel_name *name, const slip_w
 			errno = EAGAIN;
 		return NULL;
 	}
-	if (segment.owner != slip__os_user()) {
-		slip__fail(EPERM, "%s/%s belongs to user %u, not to you (%u); a writer takes over only its own user's channels", name->base,
-			   name->channel, segment.owner, slip__os_user());
+	if (!slip__os_is_ours(segment.fd, segment.owner)) {
+		uid_t user = slip__os_user();
+		slip__fail(EPERM, "%s/%s belongs to user %u, not to you (%u%s); a writer takes over only its own user's channels", name->base,
+			   name->channel, segment.owner, user, user == segment.owner ? ", as all without a number in this user namespace" : "");
 		slip__segment_close(&segment);
 		return NULL;
 	}

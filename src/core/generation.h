@@ -35,6 +35,9 @@ struct slip__generation *slip__generation_open(const slip_channel_name *name, co
 /* The next generation of the same epoch, in the place of `old`, which is retired and keeps the caller's use. */
 struct slip__generation *slip__generation_grow(struct slip__generation *old, const slip_writer_options *options, uint64_t capacity);
 
+/* Fails with EOVERFLOW: no number is left for another frame. */
+int slip__generation_used_up(void);
+
 /* Ends the epoch: marks it closed, wakes everybody, unlinks. */
 void slip__generation_end(struct slip__generation *generation);
 

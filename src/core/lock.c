@@ -115,6 +115,8 @@ int slip__lock_make(struct slip__lock *lock, const slip_channel_name *name, mode
 		lock->seat = SLIP__SEAT_WRITER;
 		if (lock->anchor != NULL)
 			return 0;
+		if (errno == ENOENT)
+			errno = EAGAIN; /* not to be taken for a directory that is not there */
 	}
 	int err = errno;
 	slip__lock_close(lock);
@@ -145,15 +147,21 @@ static bool dead(const struct slip__lock *lock, uint32_t seat)
 	return seat != lock->seat && slip__os_is_locked(lock->fd, seat) == 0;
 }
 
-/* The seats in trying whose owners are dead. No newcomer takes such a seat, so they stay what they are. */
+/*
+ * The seats in trying whose owners are dead. No newcomer takes such a seat, so they stay what they are. Looked at on the seat itself: its
+ * owner may have left in good order since we saw its mark, and a newcomer sit there and try.
+ */
 static uint64_t dead_tries(const struct slip__lock *lock)
 {
 	uint64_t found = 0;
 	uint64_t others = a64_load_relaxed(&lock->semaphore->trying) & ~bit(lock->seat);
 	for (; others != 0; others &= others - 1) {
 		uint32_t seat = (uint32_t)__builtin_ctzll(others);
-		if (dead(lock, seat))
-			found |= bit(seat);
+		void *its_seat = dead(lock, seat) ? slip__os_anchor(lock->file, lock->identity, seat) : NULL;
+		if (its_seat == NULL)
+			continue;
+		found |= a64_load_relaxed(&lock->semaphore->trying) & bit(seat);
+		slip__os_anchor_drop(its_seat);
 	}
 	return found;
 }
@@ -164,11 +172,15 @@ static bool inherit(const struct slip__lock *lock)
 	uint32_t holder = a32_load_relaxed(&lock->semaphore->holder);
 	if (lock->seat == SLIP__SEAT_NONE || holder <= SLIP__SEAT_WRITER + 1 || holder > SLIP__SEATS || !dead(lock, holder - 1))
 		return false;
-	/* Of several that found it, one. */
-	if (!a32_cas_relaxed(&lock->semaphore->holder, holder, lock->seat + 1))
+	/* Only on its seat: otherwise a newcomer could sit there, with the lock, between that look and the change. */
+	void *its_seat = slip__os_anchor(lock->file, lock->identity, holder - 1);
+	if (its_seat == NULL)
 		return false;
-	a64_and_relaxed(&lock->semaphore->trying, ~bit(holder - 1));
-	return true;
+	bool ours = a32_cas_relaxed(&lock->semaphore->holder, holder, lock->seat + 1);
+	if (ours)
+		a64_and_relaxed(&lock->semaphore->trying, ~bit(holder - 1));
+	slip__os_anchor_drop(its_seat);
+	return ours;
 }
 
 bool slip__lock_may_be_lost(const struct slip__lock *lock)

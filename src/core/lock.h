@@ -58,7 +58,7 @@ struct slip__lock {
 
 /*
  * Makes a fresh semaphore under a channel's name, with the writer's seat taken. permissions: the write bit comes beside each read bit. EEXIST where a
- * name is there already; ENOENT or EAGAIN where another writer was faster.
+ * name is there already; EAGAIN where another writer was faster.
  */
 int slip__lock_make(struct slip__lock *lock, const slip_channel_name *name, mode_t permissions);
 

@@ -34,6 +34,8 @@ enum slip__access { SLIP__READ_ONLY, SLIP__READ_WRITE };
 
 /* The directory: /dev/shm, or what SLIPRING_DIR says (ignored where the process has gained privileges). Never NULL. */
 const char *slip__os_directory(void);
+/* Whether it is there: nothing can be in it where it is not. */
+bool slip__os_has_directory(void);
 
 /*
  * Makes a file without a name, with exact permissions, of size bytes that are allocated, not promised. Returns its
@@ -85,8 +87,13 @@ int slip__os_lock_memory(void *address, size_t size);
 void *slip__os_anchor(const char *name, struct slip__identity identity, uint64_t byte);
 void slip__os_anchor_drop(void *anchor);
 
-/* 1 where somebody holds a lock on the byte (through another description than fd's), else 0. -1 without a detail. */
+/*
+ * 1 where somebody holds a lock as an anchor has it, a write lock, on the byte (through another description than fd's), else 0. -1 without a detail.
+ */
 int slip__os_is_locked(int fd, uint64_t byte);
+
+/* 1 where a read lock is on the byte. No slipring makes one, and no anchor can be had beside it. */
+int slip__os_is_read_locked(int fd, uint64_t byte);
 
 /* CLOCK_MONOTONIC and CLOCK_REALTIME in ns. The coarse one is a few ns to read and a few ms behind. */
 int64_t slip__os_now(void);
@@ -126,7 +133,11 @@ int slip__os_futex_wait_many(const struct slip__futex *futexes, size_t count, in
 uint64_t slip__os_process_token(void);
 
 uint32_t slip__os_pid(void);
+/* 0 where a process of this number does not exist in this PID namespace. */
+int slip__os_has_process(uint32_t pid);
 uid_t slip__os_user(void);
+/* Whether an open file, whose owner is given, is this user's. */
+bool slip__os_is_ours(int fd, uid_t owner);
 int slip__os_random(uint64_t *value);
 
 /* Bytes of the last-level cache; a usual size where the system doesn't say. */

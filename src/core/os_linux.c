@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,11 @@ const char *slip__os_directory(void)
 	return directory != NULL && directory[0] != '\0' ? directory : "/dev/shm";
 }
 
+bool slip__os_has_directory(void)
+{
+	return access(slip__os_directory(), F_OK) == 0;
+}
+
 static int path_of(const char *name, char path[PATH_MAX])
 {
 	int length = snprintf(path, PATH_MAX, "%s/%s", slip__os_directory(), name);
@@ -37,6 +43,29 @@ static int path_of(const char *name, char path[PATH_MAX])
 		return slip__fail(ENAMETOOLONG, "the path of '%s' in SLIPRING_DIR has %d bytes; at most %d fit", name, length,
 				  PATH_MAX - 1);
 	return 0;
+}
+
+/* "user 1000's FIFO (mode 0644)": what stands under a path, and whom to ask about it. */
+enum { WHOSE_BYTES = 64 };
+
+static const char *whose(const char *path, char text[WHOSE_BYTES])
+{
+	struct stat status;
+	const char *kind = "";
+	if (lstat(path, &status) != 0) {
+		(void)snprintf(text, WHOSE_BYTES, errno == ENOENT ? "gone by now" : "in a directory that is closed to you");
+		return text;
+	}
+	switch (status.st_mode & S_IFMT) {
+	case S_IFREG: kind = "file"; break;
+	case S_IFLNK: kind = "symbolic link"; break;
+	case S_IFDIR: kind = "directory"; break;
+	case S_IFIFO: kind = "FIFO"; break;
+	case S_IFSOCK: kind = "socket"; break;
+	default: kind = "device"; break;
+	}
+	(void)snprintf(text, WHOSE_BYTES, "user %u's %s (mode 0%o)", status.st_uid, kind, status.st_mode & 07777);
+	return text;
 }
 
 static int fail_with_close(int fd, int err, const char *what)
@@ -64,14 +93,25 @@ static int allocate(int fd, uint64_t size)
 	return 0;
 }
 
+static const char *why_not_made(int err)
+{
+	switch (err) {
+	case ENOENT:
+	case ENOTDIR: return "mount a tmpfs there, or let SLIPRING_DIR name one";
+	case ENOSPC: return "it has no free inodes: raise its nr_inodes";
+	case EROFS: return "mount it writable, or let SLIPRING_DIR name another tmpfs";
+	case EACCES: return "its owner's to change: chmod 1777";
+	default: return "it must be a tmpfs that you may write to";
+	}
+}
+
 int slip__os_make(uint64_t size, mode_t permissions)
 {
 	if (size > (uint64_t)INT64_MAX)
 		return slip__fail(EOVERFLOW, "an object of %llu bytes is larger than a file can be", (unsigned long long)size);
 	int fd = open(slip__os_directory(), O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
 	if (fd < 0)
-		return slip__fail(errno, "cannot make a file in %s: %s (it must be a tmpfs that you may write to)", slip__os_directory(),
-				  strerror(errno));
+		return slip__fail(errno, "cannot make a file in %s: %s (%s)", slip__os_directory(), strerror(errno), why_not_made(errno));
 	if (fchmod(fd, permissions) != 0)
 		return fail_with_close(fd, errno, "cannot set permissions");
 	int err = allocate(fd, size);
@@ -134,7 +174,9 @@ int slip__os_unlink(const char *name)
 		return -1;
 	if (unlink(path) == 0 || errno == ENOENT)
 		return 0;
-	return slip__fail(errno, "cannot remove %s/%s: %s", slip__os_directory(), name, strerror(errno));
+	int err = errno;
+	char what[WHOSE_BYTES];
+	return slip__fail(err, "cannot remove %s: %s; it is %s", path, strerror(err), whose(path, what));
 }
 
 static void describe(const struct stat *status, struct slip__file *file)
@@ -156,6 +198,35 @@ int slip__os_stat_fd(int fd, struct slip__file *file)
 	return 0;
 }
 
+static int fail_not_plain(const char *path)
+{
+	char what[WHOSE_BYTES];
+	return slip__fail(EPERM, "%s is %s, not a plain file; remove it, or use another name", path, whose(path, what));
+}
+
+/* errno says why. */
+static int fail_open(const char *path, enum slip__access access)
+{
+	int err = errno;
+	char what[WHOSE_BYTES];
+	if (err == ENXIO || err == EISDIR)
+		return fail_not_plain(path);
+	if (err == ELOOP)
+		return slip__fail(ELOOP, "%s is %s; slipring opens only objects themselves: remove it, or use another name", path,
+				  whose(path, what));
+	/* Not EAGAIN, which means "look again" to callers: its owner may keep that up for as long as it likes. */
+	if (err == EWOULDBLOCK)
+		return slip__fail(EPERM, "%s is %s, who holds a lease on it; slipring takes none", path, whose(path, what));
+	if (err != EACCES)
+		return slip__fail(err, "cannot open %s: %s", path, strerror(err));
+	if (access == SLIP__READ_ONLY)
+		return slip__fail(EACCES, "no permission to read %s, which is %s; its writer's permissions option decides who may", path,
+				  whose(path, what));
+	bool readable = faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
+	return slip__fail(EACCES, "no permission to read and write %s, which is %s; %s", path, whose(path, what),
+			  readable ? "an observer needs reading only" : "its writer's permissions option decides who may");
+}
+
 int slip__os_open(const char *name, enum slip__access access, struct slip__file *file)
 {
 	char path[PATH_MAX];
@@ -163,25 +234,14 @@ int slip__os_open(const char *name, enum slip__access access, struct slip__file 
 		return -1;
 	/* O_NONBLOCK: opening a FIFO that somebody planted must not hang. */
 	int fd = open(path, (access == SLIP__READ_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0) {
-		if (errno == ENOENT)
-			return slip__fail_silently(ENOENT);
-		if (errno == ELOOP)
-			return slip__fail(ELOOP, "%s is a symbolic link; slipring opens only objects themselves", path);
-		if (errno == EACCES)
-			return slip__fail(EACCES, "no permission to open %s for %s%s", path,
-					  access == SLIP__READ_WRITE ? "reading and writing" : "reading",
-					  access == SLIP__READ_WRITE ? " (an observer needs reading only)" : "");
-		if (errno == ENXIO || errno == EISDIR)
-			return slip__fail(EPERM, "%s is not a plain file", path);
-		return slip__fail(errno, "cannot open %s: %s", path, strerror(errno));
-	}
+	if (fd < 0)
+		return errno == ENOENT ? slip__fail_silently(ENOENT) : fail_open(path, access);
 	struct stat status;
 	if (fstat(fd, &status) != 0)
 		return fail_with_close(fd, errno, "cannot look at an object");
 	if (!S_ISREG(status.st_mode)) {
 		close(fd);
-		return slip__fail(EPERM, "%s is not a plain file", path);
+		return fail_not_plain(path);
 	}
 	describe(&status, file);
 	return fd;
@@ -202,11 +262,12 @@ int slip__os_list(int (*each)(const char *name, void *context), void *context)
 	if (directory == NULL)
 		return slip__fail(errno, "cannot read the directory %s: %s", slip__os_directory(), strerror(errno));
 	const struct dirent *entry;
-	while ((entry = readdir(directory)) != NULL)
-		if (each(entry->d_name, context) < 0)
-			break;
+	bool go_on = true;
+	while (go_on && (errno = 0, entry = readdir(directory)) != NULL)
+		go_on = each(entry->d_name, context) >= 0;
+	int err = go_on ? errno : 0;
 	closedir(directory);
-	return 0;
+	return err == 0 ? 0 : slip__fail(err, "cannot read the directory %s: %s", slip__os_directory(), strerror(err));
 }
 
 void slip__os_close(int fd)
@@ -265,7 +326,8 @@ void slip__os_huge_pages(void *address, size_t size)
 int slip__os_lock_memory(void *address, size_t size)
 {
 	if (mlock(address, size) != 0)
-		return slip__fail(errno, "cannot lock %zu bytes in memory: %s (see ulimit -l)", size, strerror(errno));
+		/* EAGAIN is the kernel's word for "not all of it"; to callers it would mean that trying again helps. */
+		return slip__fail(errno == EAGAIN ? ENOMEM : errno, "cannot lock %zu bytes in memory: %s (see ulimit -l)", size, strerror(errno));
 	return 0;
 }
 
@@ -324,10 +386,17 @@ void slip__os_anchor_drop(void *anchor)
 
 int slip__os_is_locked(int fd, uint64_t byte)
 {
-	struct flock lock = lock_of(byte, F_WRLCK);
+	/* Asked as a reader, because only write locks are in a reader's way: whoever may read a file can put read locks on it. */
+	struct flock lock = lock_of(byte, F_RDLCK);
 	if (fcntl(fd, F_OFD_GETLK, &lock) != 0)
 		return -1;
 	return lock.l_type != F_UNLCK;
+}
+
+int slip__os_is_read_locked(int fd, uint64_t byte)
+{
+	struct flock lock = lock_of(byte, F_WRLCK);
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_RDLCK;
 }
 
 /* ---- process ---- */
@@ -372,9 +441,26 @@ uint32_t slip__os_pid(void)
 	return (uint32_t)getpid();
 }
 
+int slip__os_has_process(uint32_t pid)
+{
+	return pid == 0 || pid > INT32_MAX || kill((pid_t)pid, 0) == 0 || errno != ESRCH;
+}
+
 uid_t slip__os_user(void)
 {
 	return geteuid();
+}
+
+bool slip__os_is_ours(int fd, uid_t owner)
+{
+	if (owner != geteuid())
+		return false;
+	/* In a user namespace all who have no number there look alike; but the kernel lets an owner alone do this. */
+	int flags = fcntl(fd, F_GETFL);
+	if (flags >= 0 && fcntl(fd, F_SETFL, flags | O_NOATIME) != 0 && errno == EPERM)
+		return false;
+	(void)fcntl(fd, F_SETFL, flags);
+	return true;
 }
 
 int slip__os_random(uint64_t *value)

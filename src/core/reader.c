@@ -53,10 +53,12 @@ static void abandon_channel(struct slip__reader_channel *common)
 /* A clock read per frame would be felt where frames come by the microsecond: of those that are published within AGE_EVERY_NS one counts. */
 static void count_age(struct slip__reading *c, const slip_frame *view)
 {
-	if (c->options.no_stamps || view->publish_ns == 0 || view->publish_ns - c->aged_ns < AGE_EVERY_NS)
+	/* Unsigned: a stamp may be anything, and goes back when the next writer lives by another clock (a container's), which counts as later. */
+	uint64_t stamp = (uint64_t)view->publish_ns;
+	if (c->options.no_stamps || stamp == 0 || stamp - (uint64_t)c->aged_ns < AGE_EVERY_NS)
 		return;
 	c->aged_ns = view->publish_ns;
-	int64_t age = slip__os_now() - view->publish_ns;
+	int64_t age = (int64_t)((uint64_t)slip__os_now() - stamp);
 	uint64_t units = age > 0 ? (uint64_t)age >> AGE_SHIFT : 0;
 	int bucket = units > 1 ? 63 - __builtin_clzll(units) : 0;
 	if (bucket >= SLIP_AGE_BUCKETS)
@@ -99,7 +101,7 @@ static struct slip__frame *latest(struct slip__reader_channel *common)
 	struct slip__frame *frame = NULL;
 	for (int refusals = 0; refusals < MAX_REFUSALS; refusals++) {
 		struct slip__place place;
-		enum slip__following found = slip__follow_newest(c, false, &place);
+		enum slip__following found = slip__follow_newest(c, SLIP__ASK_TO_TAKE, &place);
 		if (found == SLIP__NEWEST_NONE)
 			empty(c);
 		if (found != SLIP__NEWEST_FOUND)
@@ -117,7 +119,7 @@ static int peek(struct slip__reader_channel *common, slip_frame *view)
 	struct slip__reading *c = channel_of(common);
 	for (int refusals = 0; refusals < MAX_REFUSALS; refusals++) {
 		struct slip__place place;
-		enum slip__following found = slip__follow_newest(c, false, &place);
+		enum slip__following found = slip__follow_newest(c, SLIP__ASK_ABOUT, &place);
 		if (found == SLIP__NEWEST_NONE)
 			return empty(c);
 		if (found != SLIP__NEWEST_FOUND)
@@ -180,7 +182,7 @@ static enum slip__following try_next(struct slip__reading *c, struct slip__frame
 			continue;
 		}
 		/* Follows an ended ring; a frame may have come meanwhile. */
-		enum slip__following news = slip__follow_newest(c, true, &head);
+		enum slip__following news = slip__follow_newest(c, SLIP__ASK_NEWS, &head);
 		if (news != SLIP__NEWEST_FOUND)
 			return news;
 	}
@@ -294,7 +296,7 @@ static int wait_for(struct slip__reader_channel *common, int64_t timeout_ns, boo
 	struct pause p = begin_pause(c, timeout_ns);
 	for (;;) {
 		struct slip__place place;
-		enum slip__following found = slip__follow_newest(c, !any, &place);
+		enum slip__following found = slip__follow_newest(c, any ? SLIP__ASK_ABOUT : SLIP__ASK_NEWS, &place);
 		if (found == SLIP__NEWEST_FOUND)
 			return 0;
 		/* Waiting for a channel to exist goes on past a close. */
@@ -311,7 +313,7 @@ static int watch(struct slip__reader_channel *common, struct slip__watch *out)
 {
 	struct slip__reading *c = channel_of(common);
 	struct slip__place place;
-	if (slip__follow_newest(c, true, &place) == SLIP__NEWEST_FOUND)
+	if (slip__follow_newest(c, SLIP__ASK_NEWS, &place) == SLIP__NEWEST_FOUND)
 		return 1;
 	if (c->seat == NULL)
 		return -1;
@@ -329,7 +331,7 @@ static int exists(struct slip__reader_channel *common)
 	/* A ring that has frames which this handle has not had is not left for the next one. */
 	if (c->seat != NULL && slip__slot_latest(slip__reading_ring(c), &place) == SLIP__FOUND && place.seq > c->last_seq)
 		return 1;
-	if (slip__follow_newest(c, false, &place) != SLIP__NEWEST_FAILED)
+	if (slip__follow_newest(c, SLIP__ASK_ABOUT, &place) != SLIP__NEWEST_FAILED)
 		return 1;
 	return worth_waiting() || errno == EPIPE ? 0 : -1;
 }
@@ -338,9 +340,9 @@ static int alive(struct slip__reader_channel *common)
 {
 	struct slip__reading *c = channel_of(common);
 	struct slip__place place;
-	if (slip__follow_newest(c, false, &place) == SLIP__NEWEST_FAILED && c->seat == NULL)
+	if (slip__follow_newest(c, SLIP__ASK_ABOUT, &place) == SLIP__NEWEST_FAILED && c->seat == NULL)
 		return errno == EPIPE ? 0 : -1;
-	return slip__liveness_writer_alive(slip__seat_segment(c->seat));
+	return slip__follow_written(c);
 }
 
 static void stats(const struct slip__reader_channel *common, slip_reader_stats *out)

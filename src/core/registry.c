@@ -2,6 +2,7 @@
 #include "registry.h"
 
 #include "error.h"
+#include "tsan.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -11,27 +12,10 @@
 
 #include <urcu/rculfhash.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_TSAN 1
-#endif
-#endif
-
 /*
- * ThreadSanitizer does not see into liburcu, so the two edges that liburcu makes are told to it here and nowhere else: from adding
- * an attachment to finding it, and from the end of a read section to the end of a grace period.
+ * ThreadSanitizer does not see into liburcu, so the two edges that liburcu makes are told to it in this file: from adding an attachment to finding it,
+ * and from the end of a read section to the end of a grace period.
  */
-#ifdef UNDER_TSAN
-void __tsan_acquire(void *);
-void __tsan_release(void *);
-#define TELL_RELEASE(address) __tsan_release((void *)(address))
-#define TELL_ACQUIRE(address) __tsan_acquire((void *)(address))
-#else
-#define TELL_RELEASE(address) ((void)(address))
-#define TELL_ACQUIRE(address) ((void)(address))
-#endif
 
 enum { TABLE_SIZE = 64 };
 
@@ -78,7 +62,7 @@ static int matches(struct cds_lfht_node *node, const void *wanted)
 {
 	const struct slip__attachment *attachment = attachment_of(node);
 	const struct key *key = wanted;
-	TELL_ACQUIRE(attachment);
+	TSAN_ACQUIRE(attachment);
 	return attachment->view == key->view && strcmp(attachment->segment.name.base, key->name->base) == 0 &&
 	       strcmp(attachment->segment.name.channel, key->name->channel) == 0;
 }
@@ -101,7 +85,7 @@ static struct slip__attachment *look_up(struct cds_lfht *entries, const struct k
 	struct cds_lfht_node *node = cds_lfht_iter_get_node(&iterator);
 	if (node != NULL && join(attachment_of(node)))
 		found = attachment_of(node);
-	TELL_RELEASE(&grace);
+	TSAN_RELEASE(&grace);
 	urcu_bp_read_unlock();
 	return found;
 }
@@ -116,7 +100,7 @@ static bool is_current(const struct slip__attachment *attachment)
 static void wait_for_readers(void)
 {
 	urcu_bp_synchronize_rcu();
-	TELL_ACQUIRE(&grace);
+	TSAN_ACQUIRE(&grace);
 }
 
 /* liburcu counts threads; a forked child has only one. The table's lock must not be one that a lost thread held. */
@@ -209,11 +193,11 @@ static struct slip__attachment *map_and_add(const struct table *table, const str
 	fresh->process = table->process;
 	a32_store_relaxed(&fresh->users, 1);
 	cds_lfht_node_init(&fresh->node);
-	TELL_RELEASE(fresh);
+	TSAN_RELEASE(fresh);
 	urcu_bp_read_lock();
 	/* Whom it replaces leaves with its last user. */
 	(void)cds_lfht_add_replace(table->entries, hash_of(key), matches, key, &fresh->node);
-	TELL_RELEASE(&grace);
+	TSAN_RELEASE(&grace);
 	urcu_bp_read_unlock();
 	return fresh;
 }

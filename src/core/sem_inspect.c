@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sem_inspect.h"
 
+#include "copy.h"
 #include "error.h"
 #include "lock.h"
 #include "wire.h"
@@ -40,8 +41,9 @@ static int read_header(const char *object, slip_channel_info *info)
 	memset(&header, 0, sizeof(header));
 	/* Through a mapping of whole pages that exist: reading past a small object's end gives zeros. */
 	const struct slip__wire_header *memory = file.size > 0 ? slip__os_map(fd, sizeof(header), SLIP__READ_ONLY) : NULL;
+	/* Its timestamp may be written meanwhile. */
 	if (memory != NULL)
-		memcpy(&header, memory, sizeof(header));
+		slip__copy_racing(&header, memory, sizeof(header));
 	int done = memory == NULL && file.size > 0 ? -1 : slip__wire_read(object, &header, file.size, &view);
 	int err = errno;
 	slip__os_unmap((void *)memory, sizeof(header));

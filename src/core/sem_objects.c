@@ -105,7 +105,7 @@ static int make_once(struct slip__sem_objects *o)
 	if (clear_names(&o->name) != 0)
 		return -1;
 	if (slip__lock_make(&o->lock, &o->name, o->options.permissions) != 0)
-		return errno == EEXIST || errno == ENOENT ? slip__fail_silently(EAGAIN) : -1;
+		return errno == EEXIST ? slip__fail_silently(EAGAIN) : -1;
 	if (make_memory(o) == 0)
 		return 0;
 	int err = errno == EEXIST ? EAGAIN : errno;

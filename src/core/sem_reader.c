@@ -89,6 +89,9 @@ static int absent(const struct reading *c)
 	const slip_channel_name *name = &c->common.name;
 	if (c->gone_ns != 0)
 		return slip__fail(EPIPE, "the writer closed %s/%s; nothing newer is there until one comes", name->base, name->channel);
+	if (!slip__os_has_directory())
+		return slip__fail(ENOENT, "there is no channel %s/%s, because there is no directory %s", name->base, name->channel,
+				  slip__os_directory());
 	return slip__fail(ENOENT, "there is no channel %s/%s (yet); start its writer, or wait with slip_wait_for_array", name->base,
 			  name->channel);
 }
@@ -105,7 +108,8 @@ static int map(struct reading *c, const char *object, int fd, const struct slip_
 	if (c->memory == NULL)
 		return -1;
 	memset(&header, 0, sizeof(header));
-	memcpy(&header, c->memory, file->size < sizeof(header) ? file->size : sizeof(header));
+	/* Its timestamp may be written meanwhile. */
+	slip__copy_racing(&header, c->memory, file->size < sizeof(header) ? file->size : sizeof(header));
 	if (slip__wire_read(object, &header, file->size, &c->shape) != 0)
 		return -1;
 	slip__wire_encoding(&c->common.name, &c->shape);
@@ -175,6 +179,21 @@ static bool is_frame(uint64_t stamp, const void *payload, uint64_t bytes)
 static const void *payload_of(const struct reading *c)
 {
 	return (const char *)c->memory + sizeof(*c->memory);
+}
+
+/* The same without the lock, while a writer may be writing: a hint. */
+static bool seems_a_frame(const struct reading *c, uint64_t stamp)
+{
+	enum { PIECE = 1024 };
+	unsigned char piece[PIECE];
+	for (uint64_t at = 0; stamp == 0 && at < c->shape.size; at += PIECE) {
+		const uint64_t left = c->shape.size - at;
+		const size_t size = left < PIECE ? (size_t)left : PIECE;
+		slip__copy_racing(piece, (const char *)payload_of(c) + at, size);
+		if (is_frame(0, piece, size))
+			return true;
+	}
+	return stamp != 0;
 }
 
 /* Out from under the lock. -1 with EAGAIN, EINTR. */
@@ -276,7 +295,7 @@ static int ready(struct reading *c, bool any)
 	uint64_t stamp = a64_load_relaxed(&c->memory->timestamp);
 	if (c->had)
 		return any || stamp != c->last_stamp;
-	return is_frame(stamp, payload_of(c), c->shape.size);
+	return seems_a_frame(c, stamp);
 }
 
 static int wait_for(struct slip__reader_channel *common, int64_t timeout_ns, bool any)

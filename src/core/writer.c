@@ -248,7 +248,7 @@ static int publish(struct slip__frame *frame, bool keep)
 	struct slip__header *header = g->segment.header;
 	uint64_t seq = g->next_seq;
 	if (seq > SLIP__SEQ_MAX)
-		return slip__fail(EOVERFLOW, "this epoch's 2^48 sequence numbers are used up: close the writer and open it again");
+		return slip__generation_used_up();
 	stamp(c, loan, slip__segment_slot(&g->segment, loan->slot));
 	frame->view.seq = seq;
 	frame->view.epoch = g->segment.geometry.epoch;

@@ -9,19 +9,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-/* Sanitizers make everything five to twenty times slower: fewer rounds there. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-#else
-enum { SANITIZED = 0 };
-#endif
-
 enum { SKIPPED = 77 };
 
 /* What children report, in memory that they share with the test. */

@@ -44,6 +44,128 @@ Test(follow, follows_growth_and_drains_the_old_ring_first)
 	cr_assert_eq(stats.missed, 0);
 }
 
+/* The next ring, for frames that do not fit. */
+static void put_large(uint64_t number)
+{
+	static uint64_t big[5000];
+	big[0] = number;
+	slip_array a = bytes_array(big, sizeof(big));
+	cr_assert_eq(slip_set_array(w, "a", &a), 0, "%s", slip_error_detail());
+}
+
+Test(follow, asking_and_waiting_between_does_not_leave_a_ring_that_next_has_not_finished)
+{
+	int64_t shape[SLIP_MAX_DIMS];
+	put(1);
+	expect_next(1, 0);
+	put(2);
+	put(3);
+	put_large(4);
+	cr_assert_eq(slip_wait(r, "a", 0), 0);
+	cr_assert_eq(slip_wait_for_array(r, "a", 0), 0);
+	slip_wait_item item = {.reader = r, .channel = "a"};
+	cr_assert_eq(slip_wait_any(&item, 1, 0), 1);
+	cr_assert_eq(slip_get_shape(r, "a", shape), 1);
+	cr_assert_eq(slip_writer_alive(r, "a"), 1);
+	expect_next(2, 0);
+	cr_assert_eq(slip_wait(r, "a", 0), 0);
+	expect_next(3, 0);
+	cr_assert_eq(slip_wait(r, "a", 0), 0);
+	expect_next(4, 0);
+	/* The newest is the newest all the same. */
+	put(5);
+	static uint64_t bigger[10000] = {6};
+	slip_array a = bytes_array(bigger, sizeof(bigger));
+	cr_assert_eq(slip_set_array(w, "a", &a), 0);
+	slip_frame *f = slip_get_array(r, "a");
+	cr_assert_not_null(f);
+	cr_assert_eq(f->seq, 6);
+	cr_assert_eq(f->missed, 1);
+	slip_release(f);
+}
+
+Test(follow, a_ring_that_grew_and_is_empty_does_not_take_the_newest_frame_away)
+{
+	put(1);
+	slip_frame *f = slip_get_array(r, "a");
+	cr_assert_not_null(f);
+	slip_release(f);
+	slip_array large = bytes_array(NULL, 40000);
+	slip_frame *loan = slip_loan(w, "a", &large);
+	cr_assert_not_null(loan);
+	f = slip_get_array(r, "a");
+	cr_assert_not_null(f, "%s", slip_error_detail());
+	cr_assert_eq(f->seq, 1);
+	slip_release(f);
+	cr_assert_eq(slip_writer_alive(r, "a"), 1);
+	cr_assert_eq(slip_publish(loan), 0);
+	f = slip_get_array(r, "a");
+	cr_assert_not_null(f);
+	cr_assert_eq(f->seq, 2);
+	cr_assert_eq(f->missed, 0);
+	slip_release(f);
+}
+
+static void (*before_anchor)(void);
+
+/* Linked with --wrap: what happens to a name between finding it and locking a byte behind it. */
+void *__real_slip__os_anchor(const char *object, struct slip__identity identity, uint64_t byte);
+void *__wrap_slip__os_anchor(const char *object, struct slip__identity identity, uint64_t byte);
+void *__wrap_slip__os_anchor(const char *object, struct slip__identity identity, uint64_t byte)
+{
+	void (*act)(void) = before_anchor;
+	before_anchor = NULL;
+	if (act != NULL)
+		act();
+	return __real_slip__os_anchor(object, identity, byte);
+}
+
+static void close_writer(void)
+{
+	slip_writer_close(w);
+	w = NULL;
+}
+
+static void grow_again(void)
+{
+	static uint64_t bigger[10000] = {3};
+	slip_array a = bytes_array(bigger, sizeof(bigger));
+	cr_assert_eq(slip_set_array(w, "a", &a), 0, "%s", slip_error_detail());
+}
+
+/* One without a mode would ask once more. */
+static void open_lock_free_reader(void)
+{
+	slip_reader_options options = SLIP_READER_OPTIONS_INIT;
+	options.mode = SLIP_MODE_LOCK_FREE;
+	slip_reader_close(r);
+	r = slip_reader_open(base, &options);
+}
+
+Test(follow, a_ring_that_is_replaced_while_a_reader_sits_down_is_no_close)
+{
+	open_lock_free_reader();
+	put(1);
+	expect_next(1, 0);
+	put_large(2);
+	before_anchor = grow_again;
+	expect_next(3, 1);
+	expect_nothing(ETIMEDOUT);
+}
+
+Test(follow, a_channel_that_is_closed_while_a_reader_sits_down_is_one)
+{
+	open_lock_free_reader();
+	put(1);
+	expect_next(1, 0);
+	put_large(2);
+	before_anchor = close_writer;
+	expect_nothing(EPIPE);
+	w = open_writer(6);
+	put(1);
+	expect_next(1, 0);
+}
+
 Test(follow, drains_what_was_published_before_a_close_then_EPIPE_then_the_next_epoch)
 {
 	put(1);

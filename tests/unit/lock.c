@@ -134,6 +134,78 @@ Test(lock, a_reader_killed_with_it_is_found_and_its_lock_taken_over)
 	cr_assert_eq(value(), 1);
 }
 
+static void (*before_look)(void);
+static void (*after_look)(void);
+
+/* Linked with --wrap: what happens between a look whether a seat's owner lives and what is done about it. */
+int __real_slip__os_is_locked(int fd, uint64_t byte);
+int __wrap_slip__os_is_locked(int fd, uint64_t byte);
+int __wrap_slip__os_is_locked(int fd, uint64_t byte)
+{
+	void (*before)(void) = before_look;
+	void (*after)(void) = after_look;
+	before_look = NULL;
+	after_look = NULL;
+	if (before != NULL)
+		before();
+	int locked = __real_slip__os_is_locked(fd, byte);
+	if (after != NULL)
+		after();
+	return locked;
+}
+
+static struct slip__lock heir;
+static struct slip__lock newcomer;
+
+static void inherit_give_and_take_again(void)
+{
+	cr_assert_eq(slip__lock_take(&heir, 0), 0);
+	slip__lock_give(&heir);
+	cr_assert_eq(slip__lock_open(&newcomer, &name), 0);
+	cr_assert_eq(slip__lock_take(&newcomer, 0), 0);
+}
+
+Test(lock, a_dead_ones_lock_is_not_taken_from_the_newcomer_on_its_seat)
+{
+	cr_assert_eq(slip__lock_open(&heir, &name), 0);
+	uint32_t next_seat = heir.seat + 1;
+	die_after(take);
+	cr_assert_eq(a32_load_relaxed(&writer.semaphore->holder), next_seat + 1);
+	after_look = inherit_give_and_take_again;
+	cr_assert_eq(slip__lock_take(&writer, 0), -1);
+	cr_assert_eq(errno, EAGAIN);
+	cr_assert_eq(newcomer.seat, next_seat);
+	cr_assert_eq(a32_load_relaxed(&writer.semaphore->holder), next_seat + 1);
+	slip__lock_give(&newcomer);
+	cr_assert_eq(value(), 1);
+	slip__lock_close(&newcomer);
+	slip__lock_close(&heir);
+}
+
+static void leave_in_good_order(void)
+{
+	a64_and_relaxed(&heir.semaphore->trying, ~(UINT64_C(1) << heir.seat));
+	slip__lock_close(&heir);
+}
+
+static void sit_down_and_try(void)
+{
+	cr_assert_eq(slip__lock_open(&newcomer, &name), 0);
+	try_in_vain(&newcomer);
+}
+
+Test(lock, a_newcomers_mark_is_not_cleared_for_its_predecessors)
+{
+	cr_assert_eq(slip__lock_open(&heir, &name), 0);
+	try_in_vain(&heir);
+	before_look = leave_in_good_order;
+	after_look = sit_down_and_try;
+	cr_assert_eq(slip__lock_take(&writer, 0), 0);
+	cr_assert(a64_load_relaxed(&writer.semaphore->trying) & (UINT64_C(1) << newcomer.seat));
+	slip__lock_give(&writer);
+	slip__lock_close(&newcomer);
+}
+
 Test(lock, a_writer_killed_with_it_keeps_it)
 {
 	struct slip__lock reader;

@@ -219,6 +219,12 @@ Test(writer, options_out_of_range_are_named)
 	cr_assert_null(slip_writer_open("x", &o));
 	cr_assert(strstr(slip_error_detail(), "observers") != NULL);
 	o = (slip_writer_options)SLIP_WRITER_OPTIONS_INIT;
+	o.permissions = 0660; /* whoever may write to the payload does not only observe */
+	o.observers = 0040;
+	cr_assert_null(slip_writer_open("x", &o));
+	cr_assert_eq(errno, EINVAL);
+	cr_assert(strstr(slip_error_detail(), "observers") != NULL);
+	o = (slip_writer_options)SLIP_WRITER_OPTIONS_INIT;
 	o.mode = SLIP_MODE_SEMAPHORE;
 	o.slots = 4;
 	cr_assert_null(slip_writer_open("x", &o));
