@@ -115,8 +115,11 @@ int slip__lock_make(struct slip__lock *lock, const slip_channel_name *name, mode
 		lock->seat = SLIP__SEAT_WRITER;
 		if (lock->anchor != NULL)
 			return 0;
-		if (errno == ENOENT)
-			errno = EAGAIN; /* not to be taken for a directory that is not there */
+		int err = errno;
+		/* EAGAIN: somebody is removing it. Otherwise it is there, and we cannot use it. */
+		if (err != EAGAIN && slip__os_leads_to(lock->file, lock->identity))
+			(void)slip__os_unlink(lock->file);
+		errno = err == ENOENT ? EAGAIN : err; /* not to be taken for a directory that is not there */
 	}
 	int err = errno;
 	slip__lock_close(lock);

@@ -395,8 +395,8 @@ static const struct scenario SCENARIOS[] = {
 
 /* What it says of itself, in memory that it shares with its parent. */
 struct report {
-	int err; /* of the call; 0: it succeeded */
-	bool left; /* what could not be removed, for gc */
+	int err;		       /* of the call; 0: it succeeded */
+	bool left;		       /* what could not be removed, for gc */
 	struct holdings before, after; /* the call */
 	struct holdings first, last;   /* the whole */
 	char detail[256];
@@ -410,16 +410,17 @@ static int life(void *context)
 	(void)context;
 	struct stage t = {0};
 	(void)alarm(LIMIT_S);
-	mode = scenario->mode;
-	extras = scenario->extras;
-	/* What a process keeps for good (the registry, liburcu's tables) is there before anything is counted. */
-	{
+	/* What a process keeps for good (the registry, liburcu's tables and its page a thread, for want of which it ends the process) is there before anything is counted. */
+	for (int i = 0; i < 2; i++) {
 		struct stage warm = {0};
+		mode = i == 0 ? SLIP_MODE_LOCK_FREE : SLIP_MODE_SEMAPHORE;
 		attached(&warm);
 		slip_reader_close(warm.reader);
 		slip_writer_close(warm.writer);
 		CHECK(objects_with("") == 2);
 	}
+	mode = scenario->mode;
+	extras = scenario->extras;
 	report->first = holdings();
 	scenario->set_up(&t);
 	report->before = holdings();
@@ -460,7 +461,7 @@ struct outcome {
 	unsigned passed_on; /* the call failed with this errno */
 	unsigned other;	    /* with another one */
 	unsigned ignored;   /* it succeeded */
-	unsigned left;	    /* one of these, and an object stayed, which gc then found and removed */
+	unsigned left;	    /* one of these, and an object stayed, which the next writer or gc removed */
 };
 
 static struct outcome outcomes[sizeof(CALL_ERRNOS) / sizeof(CALL_ERRNOS[0])][ERRNOS_MOST];
@@ -469,10 +470,11 @@ static unsigned bad;
 static void complain(long position, const char *name, int err, const char *what)
 {
 	bad++;
-	printf("BAD  %s: %s (call %ld) fails with %s: %s (errno %s: %s; objects %d -> %d, descriptors %d -> %d, mappings %d -> %d, allocations %llu -> %llu)\n",
-	       scenario->what, name, position, strerrorname_np(err), what, report->err == 0 ? "0" : strerrorname_np(report->err), report->detail,
-	       report->before.objects, report->after.objects, report->before.descriptors, report->after.descriptors, report->before.mappings,
-	       report->after.mappings, (unsigned long long)report->first.allocations,
+	printf("BAD  %s: %s (call %ld) fails with %s: %s (errno %s: %s; objects %d -> %d, descriptors %d -> %d, mappings %d -> %d, "
+	       "allocations %llu -> %llu)\n",
+	       scenario->what, name, position, strerrorname_np(err), what, report->err == 0 ? "0" : strerrorname_np(report->err),
+	       report->detail, report->before.objects, report->after.objects, report->before.descriptors, report->after.descriptors,
+	       report->before.mappings, report->after.mappings, (unsigned long long)report->first.allocations,
 	       (unsigned long long)report->last.allocations);
 }
 
@@ -495,13 +497,13 @@ static void judge(long position, const struct call_errnos *call, int index, int 
 		complain(position, call->name, err, WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "does not go on");
 	else if (report->err != 0 && report->detail[0] == '\0')
 		complain(position, call->name, err, "says nothing");
-	else if (report->err != 0 && (a->objects > b->objects || a->descriptors != b->descriptors || a->mappings != b->mappings))
-		complain(position, call->name, err, "leaves something over");
 	else if (report->last.objects != 0 || report->last.descriptors != report->first.descriptors ||
 		 report->last.mappings != report->first.mappings)
 		complain(position, call->name, err, "leaves something over in the end");
-	else if (report->left)
-		o->left++;
+	else if (report->err != 0 && a->objects > b->objects && call->number != SYS_newfstatat)
+		complain(position, call->name, err, "leaves an object");
+	else if (report->left || (report->err != 0 && a->objects > b->objects))
+		o->left++; /* what cannot be looked at is not removed: it might be another's */
 	else if (report->err == err)
 		o->passed_on++;
 	else if (report->err != 0)
@@ -528,8 +530,7 @@ static int run(long position, int err, long *numbers, long *count)
 			long number = traced_call(pid);
 			bool gone = number == SYS_unlink && err == ENOENT; /* somebody else was faster */
 			traced_fail_call(pid, err, number == SYS_close || number == SYS_munmap || gone);
-		}
-		else if (traced_go(pid, TRACED_CALL, &status) == TRACED_ENDED)
+		} else if (traced_go(pid, TRACED_CALL, &status) == TRACED_ENDED)
 			break;
 	}
 	if (count != NULL)
@@ -556,7 +557,8 @@ int main(void)
 		long count = 0;
 		int status = run(-1, 0, numbers, &count);
 		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || report->err != 0) {
-			printf("%s does not work by itself: status 0x%x, errno %d: %s\n", scenario->what, status, report->err, report->detail);
+			printf("%s does not work by itself: status 0x%x, errno %d: %s\n", scenario->what, status, report->err,
+			       report->detail);
 			return 1;
 		}
 		uint64_t kept = report->last.allocations - report->first.allocations;
@@ -580,16 +582,15 @@ int main(void)
 	}
 	CHECK(rmdir(directory) == 0);
 	unsigned pairs = 0;
-	printf("\n%-16s %-12s %10s %14s %8s %9s\n", "system call", "fails with", "passed on", "another errno", "ignored",
-	       "left, gc");
+	printf("\n%-16s %-12s %10s %14s %8s %9s\n", "system call", "fails with", "passed on", "another errno", "ignored", "for later");
 	for (size_t c = 0; c < sizeof(CALL_ERRNOS) / sizeof(CALL_ERRNOS[0]); c++)
 		for (int e = 0; e < ERRNOS_MOST; e++) {
 			const struct outcome *o = &outcomes[c][e];
 			if (o->passed_on + o->other + o->ignored + o->left == 0)
 				continue;
 			pairs++;
-			printf("%-16s %-12s %10u %14u %8u %9u\n", CALL_ERRNOS[c].name, strerrorname_np(CALL_ERRNOS[c].errnos[e]), o->passed_on, o->other,
-			       o->ignored, o->left);
+			printf("%-16s %-12s %10u %14u %8u %9u\n", CALL_ERRNOS[c].name, strerrorname_np(CALL_ERRNOS[c].errnos[e]),
+			       o->passed_on, o->other, o->ignored, o->left);
 		}
 	printf("faults: %lu failures in %zu scenarios, %u pairs of system call and errno, %u bad\n", failures, scenarios, pairs, bad);
 	return bad != 0;

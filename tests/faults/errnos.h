@@ -20,7 +20,13 @@ struct call_errnos {
 	int errnos[ERRNOS_MOST]; /* up to a 0 */
 };
 
-#define CALL(name, ...) {SYS_##name, #name, {__VA_ARGS__}}
+#define CALL(name, ...)                                                                                                                    \
+	{                                                                                                                                  \
+		SYS_##name, #name,                                                                                                         \
+		{                                                                                                                          \
+			__VA_ARGS__                                                                                                        \
+		}                                                                                                                          \
+	}
 
 static const struct call_errnos CALL_ERRNOS[] = {
 	CALL(openat, EACCES, EPERM, ENOENT, ELOOP, ENOTDIR, EISDIR, ENXIO, EMFILE, ENFILE, ENOMEM, ENOSPC, EINTR, EROFS, EOPNOTSUPP, EIO),
