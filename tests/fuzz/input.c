@@ -1,0 +1,45 @@
+/* What `slipring pub` reads: Y4M, PNM, npy, raw bytes; and the metadata that it writes into frames. SPDX-License-Identifier: Apache-2.0 */
+#include "cli/input.h"
+#include "cli/metadata.h"
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	enum { MOST = 1 << 20 };
+	struct script s = {.at = data, .left = size};
+	fuzz_begin();
+	uint64_t how = take(&s, 1);
+	slip_array raw = SLIP_ARRAY_INIT;
+	raw.dtype = SLIP_U16;
+	raw.ndim = 2;
+	raw.shape[0] = (int64_t)(how >> 4) + 1;
+	raw.shape[1] = 3;
+	fuzz_file("input", s.at, s.left, NULL);
+	char path[256];
+	(void)snprintf(path, sizeof(path), "%s/input", fuzz_directory);
+	struct input input;
+	if (input_open(&input, path, how & 1 ? &raw : NULL, how & 2 ? "mono16" : NULL, how & 4)) {
+		for (int frames = 0; frames < 6 && input.format->next(&input) == MORE_FRAME; frames++) {
+			if (input.bytes > MOST)
+				break;
+			unsigned char *frame = malloc(input.bytes + (input.bytes == 0));
+			CHECK(frame != NULL);
+			bool good = input.format->read(&input, frame);
+			free(frame);
+			if (!good)
+				break;
+			if (frames == 3 && !input_rewind(&input))
+				break;
+		}
+	}
+	input_close(&input);
+	/* The same bytes as a frame's metadata. */
+	slip_frame f = {.metadata = s.at, .metadata_size = s.left > SLIP_METADATA_MAX ? SLIP_METADATA_MAX : s.left};
+	struct video video;
+	uint64_t checksum;
+	metadata_video(&f, &video);
+	(void)metadata_checksum(&f, &checksum);
+	CHECK(memchr(video.colour, 0, sizeof(video.colour)) != NULL && memchr(video.extra, 0, sizeof(video.extra)) != NULL);
+	fuzz_end();
+	return 0;
+}
