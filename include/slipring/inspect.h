@@ -30,7 +30,7 @@ typedef struct slip_channel_name {
 
 /*
  * Every channel that exists, sorted by name, in an array that the caller frees with free(); *count says how many. base, when not
- * NULL, selects one base name. Returns 0, or -1 with EACCES, ENOMEM, EINVAL.
+ * NULL, selects one base name. Returns 0, or -1 with EACCES, ENOENT, ELOOP (of the directory), ENOMEM, EINVAL.
  */
 SLIP_API int slip_list_channels(const char *base, slip_channel_name **names, size_t *count);
 
@@ -106,8 +106,8 @@ typedef struct slip_channel_info {
 } slip_channel_info;
 
 /*
- * mode says which, where a channel exists in both; SLIP_MODE_DEFAULT takes what is there, lock-free first. Fails with ENOENT, EACCES, EBADMSG,
- * EPROTONOSUPPORT, ENOMEM, EINVAL.
+ * mode says which, where a channel exists in both; SLIP_MODE_DEFAULT takes what is there, lock-free first. Fails with ENOENT, EACCES,
+ * EPERM, ELOOP, EBADMSG, EPROTONOSUPPORT, ENOMEM, EINVAL.
  */
 SLIP_API slip_channel_info *slip_channel_inspect(const char *base, const char *channel, slip_mode mode);
 SLIP_API void slip_channel_info_free(slip_channel_info *info);
@@ -119,10 +119,16 @@ typedef struct slip_leftover {
 	uint64_t bytes;
 } slip_leftover;
 
-/* Lists leftovers of a base name, or of all (NULL); the caller frees the array. Never lists what a live process holds. */
+/*
+ * Lists leftovers of a base name, or of all (NULL); the caller frees the array. Never lists what a live process holds, nor what cannot be
+ * looked at (another user's; for want of descriptors). Fails as slip_list_channels does.
+ */
 SLIP_API int slip_gc_list(const char *base, slip_leftover **leftovers, size_t *count);
 
-/* Removes one, after making sure once more, under its lock, that its owner is dead. EBUSY: it lives after all. ENOENT: gone already. */
+/*
+ * Removes one, after making sure once more, under its lock, that its owner is dead. EBUSY: it lives after all, or that cannot be told. ENOENT:
+ * gone already.
+ */
 SLIP_API int slip_gc_remove(const slip_leftover *leftover);
 
 #ifdef __cplusplus

@@ -179,6 +179,11 @@ typedef struct slip_frame {
 /*
  * What went wrong last in this thread, in a sentence that names the value and what was expected. Valid until the
  * thread's next call into the library fails. Never NULL; "" before the first failure. Calls that succeed leave it alone.
+ *
+ * Beside the errnos that it lists, a call that makes, opens, maps or locks objects passes on what the kernel refuses it: ENOMEM (memory,
+ * mappings, locked pages), EMFILE and ENFILE (descriptors), ENOLCK, ENOSPC, EDQUOT, EFBIG, EROFS, ENOTDIR, EIO, EACCES and EPERM (permissions; a
+ * filter), ENOTSUP and ENOSYS (a kernel or a filesystem without what is asked of it). The sentence says which. Nothing is left over then, and the
+ * handle is as good as before.
  */
 SLIP_API const char *slip_error_detail(void);
 

@@ -107,8 +107,10 @@ SLIP_API void slip_writer_close(slip_writer *writer);
  * Makes a channel ready ahead of its first frame, with slots that hold what (its data is ignored), or takes it over from
  * a dead writer. Optional: the first slip_set_* or slip_loan does it too.
  * Fails with EINVAL, EOVERFLOW, ENAMETOOLONG; EBUSY while another writer lives (tried for 10 ms, in which the kernel lets go of one that
- * was just killed); ENOSPC (nothing is left behind); EPERM, ELOOP
- * where something else stands under the name.
+ * was just killed); ENOSPC (nothing is left behind); EACCES, EPERM, ELOOP where something else, or another user's channel, stands under
+ * the name; ENOENT, ENOTDIR, EACCES, EROFS, EOPNOTSUPP where the shared memory directory is not there or cannot be used.
+ * What is advice or tidying may fail unnoticed: huge pages, prefaulting, removing what the dead or an outgrown ring left (the next writer
+ * does).
  */
 SLIP_API int slip_channel_create(slip_writer *writer, const char *channel, const slip_array *what);
 
@@ -160,7 +162,8 @@ SLIP_API int slip_frame_set_capture(slip_frame *loan, int64_t capture_ns, int64_
 
 /*
  * Readers attached to a channel now, the dead not counted (and cleared on this occasion); observers are not seen. Makes system
- * calls: once a second is fine, once a frame is not. 0 where the channel is not made yet.
+ * calls: once a second is fine, once a frame is not. 0 where the channel is not made yet. A reader that the kernel does not tell about counts
+ * as attached.
  */
 SLIP_API int slip_readers_attached(slip_writer *writer, const char *channel);
 

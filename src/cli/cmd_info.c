@@ -198,6 +198,8 @@ int cmd_info(int argc, char **argv)
 	slip_channel_info *info = slip_channel_inspect(target.base, target.channel, mode);
 	if (info == NULL)
 		return say_error("%s (slipring ls shows what exists)", slip_error_detail());
+	if (!json)
+		(void)printable(info->encoding);
 	if (json)
 		print_json(info);
 	else if (info->name.mode == SLIP_MODE_SEMAPHORE)

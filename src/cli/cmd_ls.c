@@ -97,8 +97,10 @@ int cmd_ls(int argc, char **argv)
 			printf("%-28s %s%s%s\n", name, faint(stdout), slip_error_detail(), plain(stdout));
 		else if (info != NULL && json)
 			print_json(info, first);
-		else if (info != NULL)
+		else if (info != NULL) {
+			(void)printable(info->encoding);
 			print_row(info, name);
+		}
 		first = first && info == NULL;
 		slip_channel_info_free(info);
 	}

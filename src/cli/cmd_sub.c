@@ -181,7 +181,7 @@ static bool use(struct receiving *s, const slip_frame *frame)
 	struct tally *t = &s->tally;
 	/* The semaphore wire format has one stamp, which is the publish's unless its writer says otherwise. */
 	int64_t stamp = frame->publish_ns != 0 ? frame->publish_ns : frame->capture_ns;
-	int64_t age = stamp != 0 ? now() - stamp : 0;
+	int64_t age = stamp != 0 ? (int64_t)((uint64_t)now() - (uint64_t)stamp) : 0; /* a stamp may be anything */
 	if (stamp != 0) {
 		histogram_add(&s->all, age > 0 ? (uint64_t)age : 0);
 		histogram_add(&s->recent, age > 0 ? (uint64_t)age : 0);

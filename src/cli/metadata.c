@@ -59,6 +59,7 @@ bool metadata_checksum(const slip_frame *frame, uint64_t *checksum)
 	return value != NULL && sscanf(value, "%16" SCNx64, checksum) == 1;
 }
 
+/* Words of printing characters alone: they go into the header of a stream, which a line's end would end. */
 void metadata_video(const slip_frame *frame, struct video *v)
 {
 	char text[SLIP_METADATA_MAX + 1];
@@ -82,8 +83,8 @@ void metadata_video(const slip_frame *frame, struct video *v)
 		(void)sscanf(value, "%15[0-9:]", v->aspect);
 	value = value_of(text, "extra");
 	if (value != NULL)
-		(void)sscanf(value, "%95[^ ]", v->extra);
+		(void)sscanf(value, "%95[!-~]", v->extra);
 	value = value_of(text, "interlace");
-	if (value != NULL && value[0] > ' ')
+	if (value != NULL && value[0] > ' ' && value[0] <= '~')
 		v->interlace = value[0];
 }

@@ -5,11 +5,38 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Bytes of the character that a text begins with, or 0 where a terminal may take it for an order: C0, DEL, C1, and what is no UTF-8. */
+static size_t character(const unsigned char *at)
+{
+	if (at[0] < 0x80)
+		return at[0] >= ' ' && at[0] != 0x7f;
+	size_t length = at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
+	/* The least second byte: from U+00A0 on, and nothing that a shorter one says. */
+	unsigned least = at[0] == 0xc2 || at[0] == 0xe0 ? 0xa0 : at[0] == 0xf0 ? 0x90 : 0x80;
+	for (size_t i = 1; i < length; i++)
+		if (at[i] < (i == 1 ? least : 0x80) || at[i] > 0xbf)
+			return 0;
+	return length;
+}
+
+char *printable(char *text)
+{
+	for (unsigned char *at = (unsigned char *)text; *at != '\0';) {
+		size_t length = character(at);
+		if (length == 0)
+			*at = '?';
+		at += length > 0 ? length : 1;
+	}
+	return text;
+}
+
 static void say(const char *format, va_list arguments)
 {
-	fputs("slipring: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
+	char *text = NULL;
+	if (vasprintf(&text, format, arguments) < 0)
+		return;
+	fprintf(stderr, "slipring: %s\n", printable(text));
+	free(text);
 }
 
 int say_error(const char *format, ...)

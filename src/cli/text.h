@@ -16,6 +16,9 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 int say_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int say_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What others wrote may speak to a terminal: control characters, and bytes that are no UTF-8, become '?', in place. */
+char *printable(char *text);
+
 /* What the library's last failure was, after what was being done. Returns EXIT_FAILED. */
 int say_library_error(const char *doing);
 

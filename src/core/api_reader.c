@@ -195,9 +195,11 @@ int slip_wait_any(slip_wait_item *items, size_t count, int64_t timeout_ns)
 	int64_t now = slip__os_now();
 	int64_t deadline = slip__wait_deadline(now, timeout_ns);
 	int64_t spin_until = 0;
-	for (size_t i = 0; i < count; i++)
-		if (items[i].reader != NULL && items[i].reader->options.spin_ns > 0 && now + items[i].reader->options.spin_ns > spin_until)
-			spin_until = now + items[i].reader->options.spin_ns;
+	for (size_t i = 0; i < count; i++) {
+		int64_t spin_ns = items[i].reader != NULL ? items[i].reader->options.spin_ns : 0;
+		if (spin_ns > 0 && slip__wait_deadline(now, spin_ns) > spin_until)
+			spin_until = slip__wait_deadline(now, spin_ns);
+	}
 	while (round.ready == 0) {
 		int64_t look_at = slip__os_now() + (round.some_absent ? ABSENT_NS : LOOK_NS);
 		if (slip__wait(round.watches, round.watched, spin_until, look_at, deadline) == SLIP__WOKEN_FAILED) {

@@ -35,7 +35,8 @@ static int settle_permissions(slip_writer_options *o)
 		return slip__fail(EINVAL, "slip_writer_options.observers is 0%o; expected 040 or 04 or both, and set in permissions (0%o)",
 				  o->observers, o->permissions);
 	if ((o->observers >> 1 & o->permissions) != 0)
-		return slip__fail(EINVAL, "slip_writer_options.observers is 0%o, but permissions is 0%o: who may write does not only observe",
+		return slip__fail(EINVAL,
+				  "slip_writer_options.observers is 0%o, but permissions is 0%o: who may write does not only observe",
 				  o->observers, o->permissions);
 	return 0;
 }

@@ -103,6 +103,18 @@ static inline void a64_count_relaxed(slip__a64 *a, uint64_t n)
 	atomic_store_explicit(a, atomic_load_explicit(a, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
+static inline uint64_t a64_add_relaxed(slip__a64 *a, uint64_t n)
+{
+	INTERLEAVE;
+	return atomic_fetch_add_explicit(a, n, memory_order_relaxed);
+}
+
+static inline uint64_t a64_add_release(slip__a64 *a, uint64_t n)
+{
+	INTERLEAVE;
+	return atomic_fetch_add_explicit(a, n, memory_order_release);
+}
+
 static inline uint64_t a64_sub_acq_rel(slip__a64 *a, uint64_t n)
 {
 	INTERLEAVE;

@@ -75,7 +75,10 @@ static bool ask_again(struct either *e)
 {
 	struct slip__reader_channel *before = e->now;
 	int err = errno;
-	if (before->ops->exists(before) != 0)
+	int there = before->ops->exists(before);
+	if (there < 0)
+		there = before->ops->exists(before); /* for want of memory, say: that it cannot be told does not make it there */
+	if (there != 0)
 		return true;
 	/* What stands there and cannot be used counts too: it says why when it is asked. */
 	if (e->other->ops->exists(e->other) != 0) {

@@ -34,7 +34,7 @@ static void sit(struct slip__reading *c, struct slip__seat *seat)
 	if (c->epoch != geometry->epoch) {
 		/* A handle that goes on reads a new epoch from its first frame; a fresh one from the newest that is there when it attaches. */
 		struct slip__place place;
-		bool some = slip__slot_latest(&slip__seat_segment(seat)->ring, &place) == SLIP__FOUND;
+		bool some = slip__slot_latest(&slip__seat_segment(seat)->ring, &place) == SLIP__FOUND && place.seq >= geometry->first_seq;
 		c->last_seq = c->epoch != 0 ? 0 : (some ? place.seq : geometry->first_seq) - 1;
 		c->epoch = geometry->epoch;
 	}
@@ -104,9 +104,10 @@ static int follow(struct slip__reading *c, enum slip__asking asking, bool draine
 	char object[SLIP_OBJECT_MAX];
 	slip__object_name(&c->common.name, SLIP__OBJECT_CONTROL, 0, object);
 	/* Closed or retired, but its name still leads here. A second place in the same table may not be had. */
-	if (slip__os_leads_to(object, identity)) {
-		if (!drained || slip__liveness_writer_alive(here))
-			return 0; /* a moment later it will lead elsewhere */
+	int leads = slip__os_leads_to(object, identity);
+	if (leads != 0) {
+		if (leads < 0 || !drained || slip__liveness_writer_alive(here))
+			return 0; /* a moment later it will lead elsewhere, or can be looked at */
 		c->closed = true; /* the writer died while it closed the channel */
 		return absent(c);
 	}
@@ -146,7 +147,7 @@ static bool look_up(struct slip__reading *c)
 	char object[SLIP_OBJECT_MAX];
 	slip__object_name(&c->common.name, SLIP__OBJECT_CONTROL, 0, object);
 	c->found_dead = !slip__liveness_writer_alive(s);
-	return slip__os_leads_to(object, s->identity);
+	return slip__os_leads_to(object, s->identity) != 0;
 }
 
 /* Whether the ring that we read has ended: by its own word, or because the name leads elsewhere. */
@@ -168,7 +169,7 @@ bool slip__follow_written(const struct slip__reading *c)
 	struct slip__segment named;
 	char object[SLIP_OBJECT_MAX];
 	slip__object_name(&c->common.name, SLIP__OBJECT_CONTROL, 0, object);
-	if (slip__os_leads_to(object, here->identity))
+	if (slip__os_leads_to(object, here->identity) != 0)
 		return slip__liveness_writer_alive(here);
 	if (slip__segment_open(&c->common.name, NULL, SLIP__VIEW_CONTROL, &named) != 0)
 		return false;

@@ -119,6 +119,15 @@ _Static_assert(sizeof(struct hot) == SLIP__LINE, "one cache line");
 _Static_assert(offsetof(struct hot, capture_ns) == offsetof(struct slip__frame_kind, encoding), "a kind begins as the line does");
 _Static_assert(offsetof(struct slip__slot, shape) - offsetof(struct slip__slot, bytes) == sizeof(struct hot), "the same fields");
 
+/*
+ * After a copy out of shared memory: the compiler, to which that is memory as any other, forgets where the copy came from, and cannot take to reading
+ * the original a second time, after the check.
+ */
+static void keep_apart(void *copy)
+{
+	__asm__ volatile("" : : "r"(copy) : "memory");
+}
+
 static int cannot_be(const struct hot *hot, const char *what)
 {
 	return slip__fail(EBADMSG, "a frame's description cannot be: %s (%u dimensions, %llu bytes, dtype {%u, %u, %u})", what, hot->ndim,
@@ -140,6 +149,7 @@ static int read_all(const struct hot *hot, const struct slip__slot *slot, uint64
 		return cannot_be(hot, "a value out of range");
 	view->ndim = hot->ndim;
 	memcpy(view->shape, slot->shape, hot->ndim * sizeof(view->shape[0]));
+	keep_apart(view);
 	for (uint8_t i = 0; i < hot->ndim; i++)
 		if (view->shape[i] < 0)
 			return cannot_be(hot, "a negative dimension");
@@ -148,6 +158,7 @@ static int read_all(const struct hot *hot, const struct slip__slot *slot, uint64
 			return cannot_be(hot, "its shape does not have its bytes");
 	} else {
 		memcpy(view->strides, slot->strides, hot->ndim * sizeof(view->strides[0]));
+		keep_apart(view);
 		if (!slip__array_fits(item_bytes, hot->ndim, view->shape, view->strides, hot->bytes))
 			return cannot_be(hot, "its strides lead outside");
 	}
@@ -171,6 +182,7 @@ int slip__frame_read(const struct slip__slot *slot, uint64_t capacity, slip_fram
 {
 	struct hot hot;
 	memcpy(&hot, &slot->bytes, sizeof(hot));
+	keep_apart(&hot);
 	return read_all(&hot, slot, capacity, view);
 }
 
@@ -187,6 +199,7 @@ int slip__frame_read_again(const struct slip__slot *slot, uint64_t capacity, str
 {
 	struct hot hot;
 	memcpy(&hot, &slot->bytes, sizeof(hot));
+	keep_apart(&hot);
 	if (kind->flags == SLIP__FRAME_CONTIGUOUS && memcmp(&hot, kind, offsetof(struct slip__frame_kind, encoding)) == 0 &&
 	    memcmp(hot.encoding, kind->encoding, sizeof(hot.encoding)) == 0 && same_shape(view, slot->shape)) {
 		read_stamps(&hot, view);

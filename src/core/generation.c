@@ -138,7 +138,8 @@ static struct slip__generation *make(const slip_channel_name *name, const struct
 	for (int round = 0; g == NULL && errno == EAGAIN && round < MAKE_ROUNDS; round++)
 		g = make_once(name, plan, options);
 	if (g == NULL && errno == EAGAIN)
-		return slip__fail_null(EBUSY, "somebody is faster, each time, at the names that %s/%s is made under", name->base, name->channel);
+		return slip__fail_null(EBUSY, "somebody is faster, each time, at the names that %s/%s is made under", name->base,
+				       name->channel);
 	return g;
 }
 
@@ -289,14 +290,15 @@ static void *busy(const struct slip__segment *s)
 {
 	const slip_channel_name *name = &s->name;
 	if (!slip__liveness_writer_alive(s) && slip__os_is_read_locked(s->fd, SLIP__BYTE_WRITER))
-		return slip__fail_null(EBUSY,
-				       "the writer of %s/%s is gone, but somebody holds a read lock on its control object, as no slipring does: "
-				       "end that process (slipring doctor %s), or remove the object",
-				       name->base, name->channel, name->base);
+		return slip__fail_null(
+			EBUSY,
+			"the writer of %s/%s is gone, but somebody holds a read lock on its control object, as no slipring does: "
+			"end that process (slipring doctor %s), or remove the object",
+			name->base, name->channel, name->base);
 	uint32_t pid = a32_load_relaxed(&s->header->writer_pid);
 	/* A number of the writer's own PID namespace: that a process here has it too proves nothing, that none has it does. */
-	return slip__fail_null(EBUSY, "%s/%s has a writer already (it noted process %u%s); one at a time is possible", name->base, name->channel,
-			       pid, slip__os_has_process(pid) ? "" : ", which is none here: it runs in another container");
+	return slip__fail_null(EBUSY, "%s/%s has a writer already (it noted process %u%s); one at a time is possible", name->base,
+			       name->channel, pid, slip__os_has_process(pid) ? "" : ", which is none here: it runs in another container");
 }
 
 /* One look at what stands under the name. NULL with EAGAIN: the world changed meanwhile, look again. */
@@ -312,8 +314,9 @@ static struct slip__generation *look(const slip_channel_name *name, const slip_w
 	}
 	if (!slip__os_is_ours(segment.fd, segment.owner)) {
 		uid_t user = slip__os_user();
-		slip__fail(EPERM, "%s/%s belongs to user %u, not to you (%u%s); a writer takes over only its own user's channels", name->base,
-			   name->channel, segment.owner, user, user == segment.owner ? ", as all without a number in this user namespace" : "");
+		slip__fail(EPERM, "%s/%s belongs to user %u, not to you (%u%s); a writer takes over only its own user's channels",
+			   name->base, name->channel, segment.owner, user,
+			   user == segment.owner ? ", as all without a number in this user namespace" : "");
 		slip__segment_close(&segment);
 		return NULL;
 	}

@@ -68,38 +68,24 @@ static int remove_control(const struct slip__object *object, const char *file)
 	int fd = slip__os_open(file, SLIP__READ_ONLY, &found);
 	if (fd < 0)
 		return -1;
-	/* With byte 0 ours no writer can come; a reader that comes finds, once it has its byte, that the name is gone. */
-	void *anchor = slip__os_anchor(file, found.identity, SLIP__BYTE_WRITER);
-	if (anchor == NULL) {
-		int err = errno;
-		slip__os_close(fd);
-		if (err == EAGAIN)
-			return still_alive(file);
-		errno = err;
-		return -1;
+	slip__os_close(fd);
+	/* All bytes, and no mere look at the readers': neither a writer nor a reader can come until the name is gone, which they then find. */
+	void *anchor = slip__os_anchor_bytes(file, found.identity, SLIP__BYTE_WRITER, SLIP__BYTE_READER + SLIP_MAX_READERS);
+	if (anchor == NULL)
+		return errno == EAGAIN ? still_alive(file) : -1;
+	struct slip__segment control;
+	uint64_t id = object->id;
+	if (id == 0 && slip__segment_open(&object->channel, NULL, SLIP__VIEW_CONTROL, &control) == 0) {
+		id = control.geometry.id;
+		slip__segment_close(&control);
 	}
-	int done = 0;
-	bool readers = false;
-	for (uint32_t i = 0; i < SLIP_MAX_READERS; i++)
-		readers = readers || slip__os_is_locked(fd, SLIP__BYTE_READER + i) != 0;
-	if (readers) {
-		done = still_alive(file);
-	} else {
-		struct slip__segment control;
-		uint64_t id = object->id;
-		if (id == 0 && slip__segment_open(&object->channel, NULL, SLIP__VIEW_CONTROL, &control) == 0) {
-			id = control.geometry.id;
-			slip__segment_close(&control);
-		}
-		done = slip__os_unlink(file);
-		if (done == 0 && id != 0) {
-			char payload[SLIP_OBJECT_MAX];
-			slip__object_name(&object->channel, SLIP__OBJECT_PAYLOAD, id, payload);
-			(void)slip__os_unlink(payload);
-		}
+	int done = slip__os_unlink(file);
+	if (done == 0 && id != 0) {
+		char payload[SLIP_OBJECT_MAX];
+		slip__object_name(&object->channel, SLIP__OBJECT_PAYLOAD, id, payload);
+		(void)slip__os_unlink(payload);
 	}
 	slip__os_anchor_drop(anchor);
-	slip__os_close(fd);
 	return done;
 }
 

@@ -84,7 +84,7 @@ void *slip__liveness_take_reader(const struct slip__segment *segment, uint32_t *
 			return NULL;
 		char object[SLIP_OBJECT_MAX];
 		slip__object_name(&segment->name, SLIP__OBJECT_CONTROL, 0, object);
-		if (!slip__os_leads_to(object, segment->identity)) {
+		if (slip__os_leads_to(object, segment->identity) == 0) {
 			errno = ENOENT;
 			return NULL;
 		}
@@ -109,6 +109,10 @@ void slip__liveness_drop_reader(const struct slip__segment *segment, uint32_t re
 uint64_t slip__liveness_reclaim(const struct slip__segment *segment, uint64_t bits)
 {
 	uint64_t alive = 0;
+	/* Beyond the table there is no reader: whoever set such bits holds nothing by them, and nobody would ever clear them. */
+	uint64_t beyond = bits & (SLIP__PIN_OWN - 1) & ~(UINT64_MAX >> (64 - segment->geometry.max_readers));
+	if (__builtin_expect(beyond != 0, 0))
+		slip__slot_clear_dead(&segment->ring, beyond);
 	for (uint32_t i = 0; i < segment->geometry.max_readers; i++) {
 		uint64_t bit = UINT64_C(1) << i;
 		if (!(bits & bit))

@@ -117,7 +117,7 @@ int slip__lock_make(struct slip__lock *lock, const slip_channel_name *name, mode
 			return 0;
 		int err = errno;
 		/* EAGAIN: somebody is removing it. Otherwise it is there, and we cannot use it. */
-		if (err != EAGAIN && slip__os_leads_to(lock->file, lock->identity))
+		if (err != EAGAIN && slip__os_leads_to(lock->file, lock->identity) == 1)
 			(void)slip__os_unlink(lock->file);
 		errno = err == ENOENT ? EAGAIN : err; /* not to be taken for a directory that is not there */
 	}

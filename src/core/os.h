@@ -58,7 +58,7 @@ int slip__os_unlink(const char *name);
 int slip__os_open(const char *name, enum slip__access access, struct slip__file *file);
 int slip__os_stat_fd(int fd, struct slip__file *file);
 
-/* 1 where the name leads to this very file now, 0 where it leads elsewhere or nowhere. */
+/* 1 where the name leads to this very file now, 0 where it leads elsewhere or nowhere, -1 without a detail where that cannot be told. */
 int slip__os_leads_to(const char *name, struct slip__identity identity);
 
 /* Calls each for every file name in the directory; a negative return ends the walk. -1 only where the directory can't be read. */
@@ -85,6 +85,8 @@ int slip__os_lock_memory(void *address, size_t size);
  * without a detail. After success the name led to identity while the lock was held.
  */
 void *slip__os_anchor(const char *name, struct slip__identity identity, uint64_t byte);
+/* The same on count bytes, all or none. */
+void *slip__os_anchor_bytes(const char *name, struct slip__identity identity, uint64_t byte, uint64_t count);
 void slip__os_anchor_drop(void *anchor);
 
 /*
@@ -110,14 +112,14 @@ int slip__os_futex_wait(slip__a32 *word, uint32_t expected, int64_t deadline);
 void slip__os_futex_wake_all(slip__a32 *word);
 
 /*
- * POSIX semaphores, shared between processes, in memory of SLIP__SEMAPHORE_BYTES that the caller maps. take: deadline is CLOCK_MONOTONIC ns, 0 tries
- * once; 0, or -1 without a detail: EAGAIN (tried once), ETIMEDOUT, EINTR.
+ * POSIX semaphores, shared between processes, in memory of SLIP__SEMAPHORE_BYTES that the caller maps; the bytes there may be any. take: deadline is
+ * CLOCK_MONOTONIC ns, 0 tries once; 0, or -1 without a detail: EAGAIN (tried once), ETIMEDOUT, EINTR.
  */
 enum { SLIP__SEMAPHORE_BYTES = 32 };
 int slip__os_semaphore_init(void *semaphore, uint32_t value);
 int slip__os_semaphore_take(void *semaphore, int64_t deadline);
 void slip__os_semaphore_give(void *semaphore);
-int slip__os_semaphore_value(void *semaphore);
+int slip__os_semaphore_value(const void *semaphore);
 
 struct slip__futex {
 	slip__a32 *word;

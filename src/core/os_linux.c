@@ -45,6 +45,29 @@ static int path_of(const char *name, char path[PATH_MAX])
 	return 0;
 }
 
+/*
+ * What the kernel refuses, in errnos that mean the same to callers. To them EAGAIN is a slot or a lock that is taken, and EINVAL an argument of
+ * theirs; the kernel says them of memory that may not be locked (a mapping after mlockall), and of what it does not know.
+ */
+static int refusal(int err)
+{
+	switch (err) {
+	case EAGAIN: return ENOMEM;
+	case EINVAL:
+	case EISDIR: return ENOTSUP; /* EISDIR: O_TMPFILE where there is none */
+	default: return err;
+	}
+}
+
+static int open_uninterrupted(const char *path, int flags, mode_t permissions)
+{
+	int fd;
+	do
+		fd = open(path, flags | O_CLOEXEC, permissions);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
 /* "user 1000's FIFO (mode 0644)": what stands under a path, and whom to ask about it. */
 enum { WHOSE_BYTES = 64 };
 
@@ -109,9 +132,10 @@ int slip__os_make(uint64_t size, mode_t permissions)
 {
 	if (size > (uint64_t)INT64_MAX)
 		return slip__fail(EOVERFLOW, "an object of %llu bytes is larger than a file can be", (unsigned long long)size);
-	int fd = open(slip__os_directory(), O_TMPFILE | O_RDWR | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	int fd = open_uninterrupted(slip__os_directory(), O_TMPFILE | O_RDWR, S_IRUSR | S_IWUSR);
 	if (fd < 0)
-		return slip__fail(errno, "cannot make a file in %s: %s (%s)", slip__os_directory(), strerror(errno), why_not_made(errno));
+		return slip__fail(refusal(errno), "cannot make a file in %s: %s (%s)", slip__os_directory(), strerror(errno),
+				  why_not_made(errno));
 	if (fchmod(fd, permissions) != 0)
 		return fail_with_close(fd, errno, "cannot set permissions");
 	int err = allocate(fd, size);
@@ -164,7 +188,7 @@ int slip__os_rename(const char *from, const char *to, bool replace)
 		return -1;
 	if (renameat2(AT_FDCWD, path_from, AT_FDCWD, path_to, replace ? 0 : RENAME_NOREPLACE) == 0)
 		return 0;
-	return slip__fail(errno, "cannot rename %s/%s to %s: %s", slip__os_directory(), from, to, strerror(errno));
+	return slip__fail(refusal(errno), "cannot rename %s/%s to %s: %s", slip__os_directory(), from, to, strerror(errno));
 }
 
 int slip__os_unlink(const char *name)
@@ -218,7 +242,7 @@ static int fail_open(const char *path, enum slip__access access)
 	if (err == EWOULDBLOCK)
 		return slip__fail(EPERM, "%s is %s, who holds a lease on it; slipring takes none", path, whose(path, what));
 	if (err != EACCES)
-		return slip__fail(err, "cannot open %s: %s", path, strerror(err));
+		return slip__fail(refusal(err), "cannot open %s: %s", path, strerror(err));
 	if (access == SLIP__READ_ONLY)
 		return slip__fail(EACCES, "no permission to read %s, which is %s; its writer's permissions option decides who may", path,
 				  whose(path, what));
@@ -233,7 +257,7 @@ int slip__os_open(const char *name, enum slip__access access, struct slip__file 
 	if (path_of(name, path) != 0)
 		return -1;
 	/* O_NONBLOCK: opening a FIFO that somebody planted must not hang. */
-	int fd = open(path, (access == SLIP__READ_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int fd = open_uninterrupted(path, (access == SLIP__READ_WRITE ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd < 0)
 		return errno == ENOENT ? slip__fail_silently(ENOENT) : fail_open(path, access);
 	struct stat status;
@@ -251,23 +275,28 @@ int slip__os_leads_to(const char *name, struct slip__identity identity)
 {
 	char path[PATH_MAX];
 	struct stat status;
-	if (path_of(name, path) != 0 || lstat(path, &status) != 0)
+	if (path_of(name, path) != 0)
 		return 0;
+	if (lstat(path, &status) != 0)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : slip__fail_silently(refusal(errno));
 	return status.st_dev == identity.device && status.st_ino == identity.inode;
 }
 
 int slip__os_list(int (*each)(const char *name, void *context), void *context)
 {
-	DIR *directory = opendir(slip__os_directory());
+	DIR *directory;
+	do
+		directory = opendir(slip__os_directory());
+	while (directory == NULL && errno == EINTR);
 	if (directory == NULL)
-		return slip__fail(errno, "cannot read the directory %s: %s", slip__os_directory(), strerror(errno));
+		return slip__fail(refusal(errno), "cannot read the directory %s: %s", slip__os_directory(), strerror(errno));
 	const struct dirent *entry;
 	bool go_on = true;
 	while (go_on && (errno = 0, entry = readdir(directory)) != NULL)
 		go_on = each(entry->d_name, context) >= 0;
 	int err = go_on ? errno : 0;
 	closedir(directory);
-	return err == 0 ? 0 : slip__fail(err, "cannot read the directory %s: %s", slip__os_directory(), strerror(err));
+	return err == 0 ? 0 : slip__fail(refusal(err), "cannot read the directory %s: %s", slip__os_directory(), strerror(err));
 }
 
 void slip__os_close(int fd)
@@ -283,7 +312,7 @@ void *slip__os_map(int fd, size_t size, enum slip__access access)
 	int protection = access == SLIP__READ_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 	void *address = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
 	if (address == MAP_FAILED)
-		return slip__fail_null(errno, "cannot map %zu bytes of shared memory: %s", size, strerror(errno));
+		return slip__fail_null(refusal(errno), "cannot map %zu bytes of shared memory: %s", size, strerror(errno));
 	return address;
 }
 
@@ -326,8 +355,7 @@ void slip__os_huge_pages(void *address, size_t size)
 int slip__os_lock_memory(void *address, size_t size)
 {
 	if (mlock(address, size) != 0)
-		/* EAGAIN is the kernel's word for "not all of it"; to callers it would mean that trying again helps. */
-		return slip__fail(errno == EAGAIN ? ENOMEM : errno, "cannot lock %zu bytes in memory: %s (see ulimit -l)", size, strerror(errno));
+		return slip__fail(refusal(errno), "cannot lock %zu bytes in memory: %s (see ulimit -l)", size, strerror(errno));
 	return 0;
 }
 
@@ -344,7 +372,7 @@ static struct flock lock_of(uint64_t byte, short type)
 	return lock;
 }
 
-void *slip__os_anchor(const char *name, struct slip__identity identity, uint64_t byte)
+void *slip__os_anchor_bytes(const char *name, struct slip__identity identity, uint64_t byte, uint64_t count)
 {
 	struct slip__file file = {.size = 0};
 	int fd = slip__os_open(name, SLIP__READ_WRITE, &file);
@@ -356,26 +384,34 @@ void *slip__os_anchor(const char *name, struct slip__identity identity, uint64_t
 		return NULL;
 	}
 	void *anchor = mmap(NULL, slip__os_page_size(), PROT_NONE, MAP_SHARED, fd, 0);
-	if (anchor == MAP_FAILED) {
+	if (anchor == MAP_FAILED || madvise(anchor, slip__os_page_size(), MADV_DONTFORK) != 0) {
 		int err = errno;
+		if (anchor != MAP_FAILED)
+			slip__os_anchor_drop(anchor);
 		close(fd);
-		return slip__fail_null(err, "cannot map a lock's page: %s", strerror(err));
+		return slip__fail_null(refusal(err), "cannot map a lock's page: %s", strerror(err));
 	}
 	struct flock lock = lock_of(byte, F_WRLCK);
-	int failed = madvise(anchor, slip__os_page_size(), MADV_DONTFORK) != 0 || fcntl(fd, F_OFD_SETLK, &lock) != 0;
-	int err = errno;
+	lock.l_len = (off_t)count;
+	int err = fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
 	close(fd);
-	if (!failed && slip__os_leads_to(name, identity))
+	int leads = err == 0 ? slip__os_leads_to(name, identity) : 0;
+	if (leads == 1)
 		return anchor;
+	if (leads < 0)
+		err = errno;
 	slip__os_anchor_drop(anchor);
-	if (!failed)
-		err = ENOENT;
-	else if (err == EACCES)
-		err = EAGAIN;
-	else if (err != EAGAIN)
-		return slip__fail_null(err, "cannot lock byte %llu of %s: %s", (unsigned long long)byte, name, strerror(err));
-	errno = err;
+	if (leads < 0)
+		return slip__fail_null(err, "cannot look at %s: %s", name, strerror(err));
+	if (err != 0 && err != EACCES && err != EAGAIN)
+		return slip__fail_null(refusal(err), "cannot lock byte %llu of %s: %s", (unsigned long long)byte, name, strerror(err));
+	errno = err == 0 ? ENOENT : EAGAIN;
 	return NULL;
+}
+
+void *slip__os_anchor(const char *name, struct slip__identity identity, uint64_t byte)
+{
+	return slip__os_anchor_bytes(name, identity, byte, 1);
 }
 
 void slip__os_anchor_drop(void *anchor)

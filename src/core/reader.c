@@ -313,9 +313,11 @@ static int watch(struct slip__reader_channel *common, struct slip__watch *out)
 {
 	struct slip__reading *c = channel_of(common);
 	struct slip__place place;
-	if (slip__follow_newest(c, SLIP__ASK_NEWS, &place) == SLIP__NEWEST_FOUND)
+	enum slip__following news = slip__follow_newest(c, SLIP__ASK_NEWS, &place);
+	if (news == SLIP__NEWEST_FOUND)
 		return 1;
-	if (c->seat == NULL)
+	/* A head that leads nowhere would be ready all the time. */
+	if (news == SLIP__NEWEST_FAILED || c->seat == NULL)
 		return -1;
 	watch_of(c, out);
 	/* What has ended would be ready all the time. */

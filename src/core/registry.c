@@ -94,7 +94,7 @@ static bool is_current(const struct slip__attachment *attachment)
 {
 	char object[SLIP_OBJECT_MAX];
 	slip__object_name(&attachment->segment.name, SLIP__OBJECT_CONTROL, 0, object);
-	return slip__os_leads_to(object, attachment->segment.identity);
+	return slip__os_leads_to(object, attachment->segment.identity) != 0;
 }
 
 static void wait_for_readers(void)

@@ -73,8 +73,8 @@ static int check_geometry(const char *object, const struct slip__geometry *g, ui
 		return slip__fail(EPROTONOSUPPORT, "%s was made for pages of %u bytes", object, g->page_bytes);
 	if (g->slots < 2 || g->slots > SLIP_MAX_SLOTS || g->max_readers < 1 || g->max_readers > SLIP_MAX_READERS ||
 	    g->leases_per_reader < 1 || g->leases_per_reader > SLIP_MAX_LEASES || g->max_loans < 1 || g->max_loans > SLIP_MAX_LOANS ||
-	    g->history >= g->slots || g->id == 0 || g->epoch == 0 || g->generation == 0 || g->first_seq == 0 ||
-	    g->first_seq > SLIP__SEQ_MAX)
+	    g->history >= g->slots || g->id == 0 || g->epoch == 0 || g->generation == 0 || g->generation == UINT64_MAX ||
+	    g->first_seq == 0 || g->first_seq > SLIP__SEQ_MAX)
 		return slip__fail(EBADMSG, "%s has a header that cannot be (%u slots, %u readers, first seq %llu)", object, g->slots,
 				  g->max_readers, (unsigned long long)g->first_seq);
 	struct slip__plan plan = {.slots = g->slots, .max_readers = g->max_readers, .capacity = g->capacity};
@@ -204,6 +204,9 @@ int slip__segment_map_payload(struct slip__segment *s, enum slip__access access)
 	int done = -1;
 	if (file.owner != s->owner)
 		slip__fail(EPERM, "%s belongs to user %u, its control to user %u", object, file.owner, s->owner);
+	else if (access == SLIP__READ_WRITE && file.links > 1)
+		/* Whoever may write to control may have made it name any file, by a link; but ours have one name. */
+		slip__fail(EPERM, "%s is a file that has %u names; it will not be written to", object, file.links);
 	else if (file.identity.inode != s->geometry.payload_inode || file.size != s->geometry.payload_bytes)
 		slip__fail(EBADMSG, "%s is not the payload that control names (%llu bytes, %llu expected)", object,
 			   (unsigned long long)file.size, (unsigned long long)s->geometry.payload_bytes);
@@ -284,7 +287,7 @@ void slip__segment_unlink(const struct slip__segment *s)
 	char object[SLIP_OBJECT_MAX];
 	slip__object_name(&s->name, SLIP__OBJECT_CONTROL, 0, object);
 	/* Whoever unlinks holds byte 0 of what the name leads to, so that nobody can put another one there in between. */
-	if (slip__os_leads_to(object, s->identity))
+	if (slip__os_leads_to(object, s->identity) == 1)
 		unlink_object(&s->name, SLIP__OBJECT_CONTROL, 0);
 	unlink_object(&s->name, SLIP__OBJECT_PAYLOAD, s->geometry.id);
 	unlink_object(&s->name, SLIP__OBJECT_NEW, s->geometry.id);

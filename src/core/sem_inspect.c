@@ -99,8 +99,10 @@ int slip__sem_leftover_remove(const char *file)
 {
 	slip_channel_name name;
 	struct slip__lock lock;
-	if (slip__sem_channel_of(file, NULL, &name) != 0 || slip__lock_look(&lock, &name) != 0)
+	if (slip__sem_channel_of(file, NULL, &name) != 0)
 		return slip__fail(ENOENT, "%s is gone", file);
+	if (slip__lock_look(&lock, &name) != 0)
+		return errno == ENOENT ? slip__fail(ENOENT, "%s is gone", file) : -1;
 	bool ours = slip__lock_made_for(&lock) > 0;
 	void *anchor = ours ? slip__os_anchor(lock.file, lock.identity, SLIP__SEAT_WRITER) : NULL;
 	int done = 0;

@@ -96,7 +96,7 @@ static int clear_names(const slip_channel_name *name)
 
 static void unlink_if_ours(const char *object, struct slip__identity identity)
 {
-	if (slip__os_leads_to(object, identity))
+	if (slip__os_leads_to(object, identity) == 1)
 		(void)slip__os_unlink(object);
 }
 
@@ -140,7 +140,7 @@ int slip__sem_objects_named(const struct slip__sem_objects *o)
 	char memory[SLIP_OBJECT_MAX];
 	struct slip__file file;
 	slip__wire_memory_name(&o->name, memory);
-	if (o->memory != NULL && slip__os_leads_to(memory, o->identity))
+	if (o->memory != NULL && slip__os_leads_to(memory, o->identity) != 0)
 		return 1;
 	int fd = slip__os_open(memory, SLIP__READ_ONLY, &file);
 	if (fd < 0)

@@ -131,7 +131,7 @@ static int attach_once(struct reading *c)
 		return -1;
 	int done = map(c, memory, fd, &file) == 0 ? slip__lock_open(&c->lock, &c->common.name) : -1;
 	/* Both names led here at one time, or a writer has started again meanwhile and the two do not belong together. */
-	if (done == 0 && (!slip__os_leads_to(semaphore, c->lock.identity) || !slip__os_leads_to(memory, c->identity)))
+	if (done == 0 && (slip__os_leads_to(semaphore, c->lock.identity) == 0 || slip__os_leads_to(memory, c->identity) == 0))
 		done = slip__fail_silently(ENOENT);
 	int err = errno;
 	slip__os_close(fd);
@@ -157,7 +157,7 @@ static int follow(struct reading *c)
 	char memory[SLIP_OBJECT_MAX];
 	if (c->memory != NULL) {
 		slip__wire_memory_name(&c->common.name, memory);
-		if (slip__os_leads_to(memory, c->identity))
+		if (slip__os_leads_to(memory, c->identity) != 0)
 			return 0;
 		detach(c);
 		c->gone_ns = slip__os_now();

@@ -102,11 +102,15 @@ enum slip__woken slip__wait(const struct slip__watch *watches, size_t count, int
 	for (;;) {
 		if (any_ready(watches, count))
 			return SLIP__WOKEN_READY;
-		if (slip__os_now() >= deadline) {
+		int64_t now = slip__os_now();
+		if (now >= deadline) {
 			/* A look, not a wait: going to sleep to be woken at once takes a hundred times as long. */
 			(void)slip__fail_silently(ETIMEDOUT);
 			return SLIP__WOKEN_FAILED;
 		}
+		/* Here, because whoever changes fw or wakes all the time keeps us from sleeping that long. */
+		if (now >= look_at)
+			return SLIP__WOKEN_LOOK;
 		enum sleep_way way = prepare(watches, count, futexes);
 		if (way == SLEEP_NOT)
 			continue;

@@ -1,597 +1,353 @@
 /*
- * Every system call that slipring makes fails once, with each errno that it can give. The call of the library that made it fails with an errno that is
- * passed on or documented and says what was wrong, or succeeds because it does not matter there; nothing is left over; the same call then succeeds.
+ * Every system call that slipring makes, itself or through the C library and liburcu, fails once, with each errno that it can give
+ * (errnos.h). The call of the library that made it fails with a documented errno (documented.h) and says what was wrong, or succeeds where
+ * that failure does not matter (errnos.h); nothing is left over, the same call then succeeds, and another reader is not disturbed.
  *
- * A scenario's call is run once to see which system calls it makes, and then by a child for each of them and each of its errnos: that one system call is
- * not made, but fails (ptrace). Prints what came of it, per system call and errno.
+ * A scenario's call is run once to see which system calls it makes, and then by a child for each of them and each of its errnos: that one is
+ * not made, but fails (ptrace). Then with failures that last, from the first of each kind (--full: from each) until the call returns. Prints
+ * what came of it for each system call and errno; with --markdown as a table. A number as argument: that scenario alone.
+ *
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "errnos.h"
-#include "multi/processes.h"
+#include "life.h"
 #include "traced.h"
 
-#include <pthread.h>
-#include <sys/stat.h>
+enum { MOST_CALLS = 1024, TRIES = 10, OTHERS_MOST = 4 };
 
-enum { WORDS = 8, MORE_WORDS = 4096, MOST_CALLS = 512, LIMIT_S = 30 };
-
-static const char BASE[] = "faults";
-static char directory[64];
-
-/* ---- what slipring's code allocates: these stand in for the C library's (--wrap) where it is linked into this program ---- */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void __real_free(void *memory);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void __wrap_free(void *memory);
-
-static slip__a64 allocations;
-
-void *__wrap_malloc(size_t size)
-{
-	add(&allocations, 1);
-	return __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-	add(&allocations, 1);
-	return __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-	if (memory == NULL)
-		add(&allocations, 1);
-	return __real_realloc(memory, size);
-}
-
-void __wrap_free(void *memory)
-{
-	if (memory != NULL)
-		add(&allocations, (uint64_t)-1);
-	__real_free(memory);
-}
-
-/* ---- what a child has, and counts ---- */
-
-struct stage {
-	slip_writer *writer;
-	slip_reader *reader;
-	slip_frame *frame;
-	slip_waker *waker;
-	pthread_t sleeper;
-	bool sleeps;
+/* One failure to be injected: of the system call at a position among those that a scenario's call makes. */
+struct failure {
+	long position; /* -1: none */
+	const struct call_errnos *call;
+	int err;
+	bool lasts; /* those of its number after it fail with the same errno, where they can */
 };
 
-struct holdings {
-	int objects;
-	int descriptors;
-	int mappings; /* of objects in the directory */
-	uint64_t allocations;
-};
-
-static struct holdings holdings(void)
-{
-	struct holdings h = {.objects = objects_with("") - 2};
-	char line[512];
-	DIR *fds = opendir("/proc/self/fd");
-	CHECK(fds != NULL);
-	while (readdir(fds) != NULL)
-		h.descriptors++;
-	closedir(fds);
-	FILE *maps = fopen("/proc/self/maps", "r");
-	CHECK(maps != NULL);
-	while (fgets(line, sizeof(line), maps) != NULL)
-		h.mappings += strstr(line, directory) != NULL;
-	(void)fclose(maps);
-	h.allocations = a64_load_relaxed(&allocations);
-	return h;
-}
-
-static slip_array words_array(size_t words)
-{
-	static uint64_t data[MORE_WORDS];
-	slip_array a = SLIP_ARRAY_INIT;
-	a.data = data;
-	a.dtype = SLIP_F64; /* any of eight bytes, in both modes */
-	a.ndim = 1;
-	a.shape[0] = (int64_t)words;
-	fill_words(data, words, 7);
-	return a;
-}
-
-static slip_mode mode;
-static bool extras;
-
-static slip_writer *writer_of(struct stage *t)
-{
-	slip_writer_options o = SLIP_WRITER_OPTIONS_INIT;
-	o.mode = mode;
-	o.slots = mode == SLIP_MODE_LOCK_FREE ? 4 : 0;
-	o.lock_timeout_ns = mode == SLIP_MODE_SEMAPHORE ? 50000000 : 0;
-	o.huge_pages = o.prefault = o.lock_memory = extras;
-	if (t->writer == NULL)
-		t->writer = slip_writer_open(BASE, &o);
-	return t->writer;
-}
-
-static slip_reader *reader_of(struct stage *t, slip_mode how, bool observer)
-{
-	slip_reader_options o = SLIP_READER_OPTIONS_INIT;
-	o.mode = how;
-	o.observer = observer;
-	if (t->reader == NULL)
-		t->reader = slip_reader_open(BASE, &o);
-	return t->reader;
-}
-
-static int set(struct stage *t, size_t words)
-{
-	slip_array a = words_array(words);
-	return slip_set_array(writer_of(t), "a", &a);
-}
-
-static int whole(slip_frame *f)
-{
-	if (f == NULL)
-		return -1;
-	CHECK(whole_words(f->data, f->size / 8) == 7);
-	return slip_release(f);
-}
-
-/* ---- the scenarios: what is set up, and the call; 0, or -1 with errno ---- */
-
-static void nothing(struct stage *t)
-{
-	(void)t;
-}
-
-static void channel(struct stage *t)
-{
-	CHECK(set(t, WORDS) == 0);
-}
-
-/* A channel with a reader that has its frame, on it: nothing new is there. */
-static void attached(struct stage *t)
-{
-	channel(t);
-	CHECK(whole(slip_get_array(reader_of(t, mode, false), "a")) == 0);
-}
-
-static void two_channels(struct stage *t)
-{
-	slip_array a = words_array(WORDS);
-	attached(t);
-	CHECK(slip_set_array(t->writer, "b", &a) == 0);
-	CHECK(whole(slip_get_array(t->reader, "b")) == 0);
-}
-
-static void grown(struct stage *t)
-{
-	attached(t);
-	CHECK(set(t, MORE_WORDS) == 0);
-}
-
-static void succeeded(struct stage *t)
-{
-	attached(t);
-	slip_writer_close(t->writer);
-	t->writer = NULL;
-	channel(t);
-}
-
-static void holding(struct stage *t)
-{
-	channel(t);
-	t->frame = slip_get_array(reader_of(t, mode, false), "a");
-	CHECK(t->frame != NULL);
-	slip_reader_close(t->reader);
-	t->reader = NULL;
-}
-
-/* A dead writer's channel. */
-static void orphaned(struct stage *t)
-{
-	pid_t pid = fork();
-	CHECK(pid >= 0);
-	if (pid == 0) {
-		CHECK(set(t, WORDS) == 0);
-		(void)raise(SIGKILL);
-	}
-	CHECK(waitpid(pid, NULL, 0) == pid);
-}
-
-static void *sleep_for_next(void *context)
-{
-	return slip_next(context, "a", INT64_C(20000000000));
-}
-
-static void asleep(struct stage *t)
-{
-	attached(t);
-	slip_channel_name name;
-	struct slip__segment g;
-	CHECK(slip__name_make(BASE, "a", &name) == 0);
-	CHECK(slip__segment_open(&name, NULL, SLIP__VIEW_CONTROL, &g) == 0);
-	CHECK(pthread_create(&t->sleeper, NULL, sleep_for_next, t->reader) == 0);
-	t->sleeps = true;
-	while ((a32_load_relaxed(g.ring.fw) & 1) == 0)
-		pause_ms(1);
-	slip__segment_close(&g);
-}
-
-static int do_create(struct stage *t)
-{
-	slip_array a = words_array(WORDS);
-	return writer_of(t) == NULL ? -1 : slip_channel_create(t->writer, "a", &a);
-}
-
-static int do_set(struct stage *t)
-{
-	return writer_of(t) == NULL ? -1 : set(t, WORDS);
-}
-
-static int do_grow(struct stage *t)
-{
-	return set(t, MORE_WORDS);
-}
-
-static int do_close_writer(struct stage *t)
-{
-	slip_writer_close(t->writer);
-	t->writer = NULL;
-	return 0;
-}
-
-static int do_close_reader(struct stage *t)
-{
-	slip_reader_close(t->reader);
-	t->reader = NULL;
-	return 0;
-}
-
-static int do_release(struct stage *t)
-{
-	if (t->frame == NULL)
-		return 0;
-	slip_frame *f = t->frame;
-	t->frame = NULL;
-	return slip_release(f);
-}
-
-static int do_get(struct stage *t)
-{
-	return reader_of(t, mode, false) == NULL ? -1 : whole(slip_get_array(t->reader, "a"));
-}
-
-static int do_get_either(struct stage *t)
-{
-	return reader_of(t, SLIP_MODE_DEFAULT, false) == NULL ? -1 : whole(slip_get_array(t->reader, "a"));
-}
-
-static int do_observe(struct stage *t)
-{
-	return reader_of(t, mode, true) == NULL ? -1 : whole(slip_get_array(t->reader, "a"));
-}
-
-static int do_next(struct stage *t)
-{
-	return whole(slip_next(t->reader, "a", 0));
-}
-
-/* Nothing comes: being out of time is what it should end with. */
-static int in_vain(int done)
-{
-	return done != 0 && errno == ETIMEDOUT ? 0 : done;
-}
-
-static int do_wait(struct stage *t)
-{
-	return in_vain(slip_wait(t->reader, "a", 2000000));
-}
-
-static int do_wait_any(struct stage *t)
-{
-	slip_wait_item items[] = {{.reader = t->reader, .channel = "a"}, {.reader = t->reader, .channel = "b"}};
-	return in_vain(slip_wait_any(items, 2, 2000000));
-}
-
-static int do_wake(struct stage *t)
-{
-	if (t->waker == NULL)
-		t->waker = slip_waker_open();
-	if (t->waker == NULL)
-		return -1;
-	slip_waker_wake(t->waker);
-	return 0;
-}
-
-static int do_list(struct stage *t)
-{
-	(void)t;
-	slip_channel_name *names;
-	size_t count;
-	if (slip_list_channels(BASE, &names, &count) != 0)
-		return -1;
-	free(names);
-	return 0;
-}
-
-static int do_inspect(struct stage *t)
-{
-	(void)t;
-	slip_channel_info *info = slip_channel_inspect(BASE, "a", mode);
-	slip_channel_info_free(info);
-	return info != NULL ? 0 : -1;
-}
-
-static int do_gc(struct stage *t)
-{
-	(void)t;
-	slip_leftover *leftovers;
-	size_t count;
-	if (slip_gc_list(BASE, &leftovers, &count) != 0)
-		return -1;
-	int done = 0;
-	int err = 0;
-	for (size_t i = 0; i < count; i++)
-		if (slip_gc_remove(&leftovers[i]) != 0 && errno != ENOENT) {
-			done = -1;
-			err = errno;
-		}
-	free(leftovers);
-	errno = err;
-	return done;
-}
-
-struct scenario {
-	const char *what;
-	slip_mode mode;
-	void (*set_up)(struct stage *t);
-	int (*call)(struct stage *t);
-	bool extras;
-};
-
-static const struct scenario SCENARIOS[] = {
-	{"create a channel", SLIP_MODE_LOCK_FREE, nothing, do_create, false},
-	{"create one, prefaulted, locked, of huge pages", SLIP_MODE_LOCK_FREE, nothing, do_create, true},
-	{"set", SLIP_MODE_LOCK_FREE, channel, do_set, false},
-	{"set, a reader asleep", SLIP_MODE_LOCK_FREE, asleep, do_set, false},
-	{"grow", SLIP_MODE_LOCK_FREE, attached, do_grow, false},
-	{"take over", SLIP_MODE_LOCK_FREE, orphaned, do_set, false},
-	{"close a writer", SLIP_MODE_LOCK_FREE, channel, do_close_writer, false},
-	{"open a reader and get", SLIP_MODE_LOCK_FREE, channel, do_get, false},
-	{"the same without a mode", SLIP_MODE_LOCK_FREE, channel, do_get_either, false},
-	{"get after growth", SLIP_MODE_LOCK_FREE, grown, do_get, false},
-	{"next after growth", SLIP_MODE_LOCK_FREE, grown, do_next, false},
-	{"observe", SLIP_MODE_LOCK_FREE, channel, do_observe, false},
-	{"wait", SLIP_MODE_LOCK_FREE, attached, do_wait, false},
-	{"wait on two channels", SLIP_MODE_LOCK_FREE, two_channels, do_wait_any, false},
-	{"close a reader", SLIP_MODE_LOCK_FREE, attached, do_close_reader, false},
-	{"release the last lease of a closed reader", SLIP_MODE_LOCK_FREE, holding, do_release, false},
-	{"wake a waker", SLIP_MODE_LOCK_FREE, nothing, do_wake, false},
-	{"list channels", SLIP_MODE_LOCK_FREE, channel, do_list, false},
-	{"inspect", SLIP_MODE_LOCK_FREE, attached, do_inspect, false},
-	{"remove leftovers", SLIP_MODE_LOCK_FREE, orphaned, do_gc, false},
-	{"semaphore mode: first set", SLIP_MODE_SEMAPHORE, nothing, do_set, false},
-	{"semaphore mode: set", SLIP_MODE_SEMAPHORE, channel, do_set, false},
-	{"semaphore mode: take over", SLIP_MODE_SEMAPHORE, orphaned, do_set, false},
-	{"semaphore mode: close a writer", SLIP_MODE_SEMAPHORE, channel, do_close_writer, false},
-	{"semaphore mode: open a reader and get", SLIP_MODE_SEMAPHORE, channel, do_get, false},
-	{"semaphore mode: the same without a mode", SLIP_MODE_SEMAPHORE, channel, do_get_either, false},
-	{"semaphore mode: get", SLIP_MODE_SEMAPHORE, attached, do_get, false},
-	{"semaphore mode: get from the writer's successor", SLIP_MODE_SEMAPHORE, succeeded, do_get, false},
-	{"semaphore mode: wait", SLIP_MODE_SEMAPHORE, attached, do_wait, false},
-	{"semaphore mode: close a reader", SLIP_MODE_SEMAPHORE, attached, do_close_reader, false},
-	{"semaphore mode: inspect", SLIP_MODE_SEMAPHORE, attached, do_inspect, false},
-	{"semaphore mode: remove leftovers", SLIP_MODE_SEMAPHORE, orphaned, do_gc, false},
-};
-
-/* ---- one child ---- */
-
-/* What it says of itself, in memory that it shares with its parent. */
-struct report {
-	int err;		       /* of the call; 0: it succeeded */
-	bool left;		       /* what could not be removed, for gc */
-	struct holdings before, after; /* the call */
-	struct holdings first, last;   /* the whole */
-	char detail[256];
-};
-
-static const struct scenario *scenario;
-static struct report *report;
-
-static int life(void *context)
-{
-	(void)context;
-	struct stage t = {0};
-	(void)alarm(LIMIT_S);
-	/* What a process keeps for good (the registry, liburcu's tables and its page a thread, for want of which it ends the process) is there before anything is counted. */
-	for (int i = 0; i < 2; i++) {
-		struct stage warm = {0};
-		mode = i == 0 ? SLIP_MODE_LOCK_FREE : SLIP_MODE_SEMAPHORE;
-		attached(&warm);
-		slip_reader_close(warm.reader);
-		slip_writer_close(warm.writer);
-		CHECK(objects_with("") == 2);
-	}
-	mode = scenario->mode;
-	extras = scenario->extras;
-	report->first = holdings();
-	scenario->set_up(&t);
-	report->before = holdings();
-	traced_mark();
-	int done = scenario->call(&t);
-	traced_mark();
-	int err = done == 0 ? 0 : errno;
-	(void)snprintf(report->detail, sizeof(report->detail), "%s", slip_error_detail());
-	report->after = holdings();
-	report->err = err;
-	/* The handle is as good as before: the same again. */
-	for (int i = 0; err != 0 && i < 3 && (done = scenario->call(&t)) != 0; i++)
-		pause_ms(60);
-	if (done != 0) {
-		fprintf(stderr, "the same call again: errno %d: %s\n", errno, slip_error_detail());
-		return 3;
-	}
-	if (t.sleeps) {
-		void *frame;
-		CHECK(pthread_join(t.sleeper, &frame) == 0);
-		CHECK(whole(frame) == 0);
-	}
-	CHECK(t.frame == NULL || slip_release(t.frame) == 0);
-	slip_reader_close(t.reader);
-	/* Whatever a close could not remove, the next writer does. */
-	if (t.writer == NULL)
-		CHECK(do_set(&t) == 0);
-	slip_writer_close(t.writer);
-	slip_waker_close(t.waker);
-	/* What could not be removed is found later, and by nobody mistaken for something alive. */
-	report->left = objects_with("") > 2;
-	CHECK(!report->left || do_gc(&t) == 0);
-	report->last = holdings();
-	return 0;
-}
-
+/* What came of the failures of one system call with one errno. */
 struct outcome {
 	unsigned passed_on; /* the call failed with this errno */
-	unsigned other;	    /* with another one */
+	unsigned other;	    /* with another one that is documented */
 	unsigned ignored;   /* it succeeded */
-	unsigned left;	    /* one of these, and an object stayed, which the next writer or gc removed */
+	unsigned left;	    /* one of these, and an object stayed that the next writer or gc removed */
+	int others[OTHERS_MOST];
 };
 
-static struct outcome outcomes[sizeof(CALL_ERRNOS) / sizeof(CALL_ERRNOS[0])][ERRNOS_MOST];
-static unsigned bad;
+static bool markdown;
+static bool full;
+static unsigned missed; /* calls that were made once and not again: a sanitizer's, or none, where a wait was over before it began */
+static struct outcome outcomes[CALL_COUNT][ERRNOS_MOST];
 
-static void complain(long position, const char *name, int err, const char *what)
+#if defined(__x86_64__)
+
+static void mark(void)
 {
-	bad++;
-	printf("BAD  %s: %s (call %ld) fails with %s: %s (errno %s: %s; objects %d -> %d, descriptors %d -> %d, mappings %d -> %d, "
-	       "allocations %llu -> %llu)\n",
-	       scenario->what, name, position, strerrorname_np(err), what, report->err == 0 ? "0" : strerrorname_np(report->err),
-	       report->detail, report->before.objects, report->after.objects, report->before.descriptors, report->after.descriptors,
-	       report->before.mappings, report->after.mappings, (unsigned long long)report->first.allocations,
-	       (unsigned long long)report->last.allocations);
+	traced_mark();
 }
 
-static void sweep(void)
+static int traced_life(void *context)
 {
-	DIR *dir = opendir(directory);
-	CHECK(dir != NULL);
-	for (struct dirent *e; (e = readdir(dir)) != NULL;)
-		(void)unlinkat(dirfd(dir), e->d_name, 0);
-	closedir(dir);
+	(void)context;
+	return live(mark, mark);
 }
 
-static void judge(long position, const struct call_errnos *call, int index, int status)
+/* At a system call's entry. */
+static const struct call_errnos *call_of(pid_t pid)
 {
-	int err = call->errnos[index];
-	struct outcome *o = &outcomes[call - CALL_ERRNOS][index];
-	const struct holdings *b = &report->before;
-	const struct holdings *a = &report->after;
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		complain(position, call->name, err, WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "does not go on");
-	else if (report->err != 0 && report->detail[0] == '\0')
-		complain(position, call->name, err, "says nothing");
-	else if (report->last.objects != 0 || report->last.descriptors != report->first.descriptors ||
-		 report->last.mappings != report->first.mappings)
-		complain(position, call->name, err, "leaves something over in the end");
-	else if (report->err != 0 && a->objects > b->objects && call->number != SYS_newfstatat)
-		complain(position, call->name, err, "leaves an object");
-	else if (report->left || (report->err != 0 && a->objects > b->objects))
-		o->left++; /* what cannot be looked at is not removed: it might be another's */
-	else if (report->err == err)
-		o->passed_on++;
-	else if (report->err != 0)
-		o->other++;
-	else
-		o->ignored++;
+	struct __ptrace_syscall_info info;
+	uint64_t arguments[6];
+	CHECK(ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) > 0 && info.op == PTRACE_SYSCALL_INFO_ENTRY);
+	for (int i = 0; i < 6; i++)
+		arguments[i] = info.entry.args[i];
+	const struct call_errnos *call = errnos_of((long)info.entry.nr, arguments);
+	if (call == NULL) {
+		printf("%s: system call %llu is not in errnos.h\n", scenario->what, (unsigned long long)info.entry.nr);
+		exit(1);
+	}
+	return call;
 }
 
-/* Runs the scenario's call with one system call (by position; -1: none) failing. Notes their numbers, if asked. */
-static int run(long position, int err, long *numbers, long *count)
+static bool can_fail_with(const struct call_errnos *call, int err)
 {
+	for (int e = 0; e < ERRNOS_MOST && call->errnos[e] != 0; e++)
+		if (call->errnos[e] == err)
+			return true;
+	return false;
+}
+
+/*
+ * Linux lets go of a descriptor and of whole mappings whatever it says of it, and somebody else may have removed a name first: such a call
+ * is made, and lies.
+ */
+static bool made_all_the_same(const struct call_errnos *call, int err)
+{
+	return call->number == SYS_close || call->number == SYS_munmap || (call->number == SYS_unlink && err == ENOENT);
+}
+
+/*
+ * Runs the scenario's call with a failure. Notes which system calls it makes, if asked. *injected: whether it came to that one; when the
+ * kernel lets go of what the dead had is its own affair, so that it may be another once in a while. *witnessed: what another reader complains
+ * of.
+ */
+static int run(const struct failure *failure, const struct call_errnos **calls, long *count, bool *injected, const char **witnessed)
+{
+	struct witness witness;
 	memset(report, 0, sizeof(*report));
-	pid_t pid = traced_start(life, NULL);
+	*injected = false;
+	pid_t pid = traced_start(traced_life, NULL);
 	CHECK(traced_to_mark(pid));
+	witness_begin(&witness);
 	int status;
-	long at = 0;
-	for (enum traced_stop stop; (stop = traced_go(pid, TRACED_CALL, &status)) == TRACED_SYSCALL; at++) {
-		if (numbers != NULL) {
-			CHECK(at < MOST_CALLS);
-			numbers[at] = traced_call(pid);
+	for (*count = 0; traced_go(pid, TRACED_CALL, &status) == TRACED_SYSCALL; ++*count) {
+		const struct call_errnos *call = call_of(pid);
+		bool fails = *injected && failure->lasts && call->number == failure->call->number && can_fail_with(call, failure->err);
+		if (calls != NULL) {
+			CHECK(*count < MOST_CALLS);
+			calls[*count] = call;
 		}
-		if (at == position) {
-			/* Linux lets go of a descriptor and of whole mappings whatever it says of it: these are made, and lie. */
-			long number = traced_call(pid);
-			bool gone = number == SYS_unlink && err == ENOENT; /* somebody else was faster */
-			traced_fail_call(pid, err, number == SYS_close || number == SYS_munmap || gone);
-		} else if (traced_go(pid, TRACED_CALL, &status) == TRACED_ENDED)
+		if (*count == failure->position && call == failure->call)
+			*injected = fails = true;
+		if (fails)
+			traced_fail_call(pid, failure->err, made_all_the_same(call, failure->err));
+		else if (traced_go(pid, TRACED_CALL, &status) == TRACED_ENDED)
 			break;
 	}
-	if (count != NULL)
-		*count = at;
+	*witnessed = witness_look(&witness);
 	if (WIFSTOPPED(status) && traced_go(pid, TRACED_ON, &status) != TRACED_ENDED)
 		CHECK(!"a mark after the call");
+	const char *in_the_end = witness_end(&witness);
+	if (*witnessed == NULL)
+		*witnessed = in_the_end;
 	return status;
 }
 
-int main(void)
+/* Its own memory, for want of which it ends the process. */
+static bool is_sanitizers(const struct call_errnos *call)
 {
+	return SANITIZED && call == errnos_of(SYS_mmap, (const uint64_t[6]){0, 0, 0, MAP_ANONYMOUS});
+}
+
+/* The removal itself; that it is ours; or that nobody else is about to remove it. */
+static bool keeps_from_removing(const struct failure *f)
+{
+	bool looks = f->call->number == SYS_newfstatat || f->call->number == SYS_fstat;
+	bool locks = f->call->number == SYS_fcntl && (f->err == EAGAIN || f->err == EACCES);
+	return f->call->number == SYS_unlink || (f->lasts && (looks || locks));
+}
+
+static enum fault fault_of(const struct failure *f, int status, int64_t allocations)
+{
+	/* A channel whose name is gone, and stays gone, has been closed. */
+	int also = f->lasts && (f->err == ENOENT || f->err == ENOTDIR) ? EPIPE : 0;
+	enum fault fault = fault_of_life(status, allocations, also, keeps_from_removing(f));
+	int err = report->err;
+	if (fault == FAULT_NONE && err == 0 && !may_be_ignored(f->call, f->err))
+		return FAULT_SUCCEEDS;
+	if (fault == FAULT_NONE && f->err == EINTR && err != 0 && err != EINTR && err != scenario->also)
+		return FAULT_INTERRUPTED;
+	return fault;
+}
+
+static void note(struct outcome *o, int err)
+{
+	bool stayed = report->err != 0 && !report->keeps && report->after.objects > report->before.objects;
+	o->left += report->left || stayed;
+	o->passed_on += report->err == err;
+	o->ignored += report->err == 0;
+	if (report->err == 0 || report->err == err)
+		return;
+	o->other++;
+	for (int i = 0; i < OTHERS_MOST && o->others[i] != report->err; i++)
+		if (o->others[i] == 0)
+			o->others[i] = report->err;
+}
+
+static void try(const struct failure *f, int64_t allocations)
+{
+	const char *witnessed = NULL;
+	bool injected = false;
+	long count;
+	int index = 0;
+	int status = 0;
+	for (int i = 0; i < TRIES && !injected; i++) {
+		empty_directory();
+		status = run(f, NULL, &count, &injected, &witnessed);
+	}
+	missed += !injected;
+	if (!injected)
+		return;
+	enum fault fault = fault_of(f, status, allocations);
+	faults[fault]++;
+	disturbed += witnessed != NULL;
+	if (fault != FAULT_NONE || witnessed != NULL) {
+		printf("BAD  %s: %s (call %ld%s) fails with %s: %s%s%s\n", scenario->what, f->call->name, f->position,
+		       f->lasts ? " and those after it" : "", strerrorname_np(f->err), FAULTS[fault], witnessed != NULL ? "; " : "",
+		       witnessed != NULL ? witnessed : "");
+		print_life();
+		return;
+	}
+	while (f->call->errnos[index] != f->err)
+		index++;
+	note(&outcomes[f->call - CALL_ERRNOS][index], f->err);
+}
+
+/* A signal does not last. What is tried another way at once (linkat) must, to fail at all. */
+static bool should_last(const struct failure *f, const struct call_errnos *const *calls)
+{
+	long first = 0;
+	while (calls[first] != f->call)
+		first++;
+	bool again = f->position > 0 && calls[f->position - 1] == f->call; /* in a row of equal ones the first is enough */
+	return f->err != EINTR && (first == f->position || f->call->number == SYS_linkat || (full && !again));
+}
+
+static unsigned long try_all(void)
+{
+	static const struct call_errnos *calls[MOST_CALLS];
+	const struct failure none = {.position = -1};
+	long count = 0;
+	unsigned long failures = 0;
+	const char *witnessed;
+	bool injected;
+	int status = run(&none, calls, &count, &injected, &witnessed);
+	int64_t allocations = allocations_kept();
+	enum fault fault = fault_of_life(status, allocations, 0, false);
+	if (fault != FAULT_NONE || witnessed != NULL || report->err != 0) {
+		printf("%s does not work by itself: %s, %s\n", scenario->what, FAULTS[fault], witnessed != NULL ? witnessed : "");
+		print_life();
+		exit(1);
+	}
+	for (long at = 0; at < count; at++)
+		for (int e = 0; e < ERRNOS_MOST && calls[at]->errnos[e] != 0 && !is_sanitizers(calls[at]); e++) {
+			struct failure f = {.position = at, .call = calls[at], .err = calls[at]->errnos[e]};
+			try(&f, allocations);
+			failures++;
+			f.lasts = should_last(&f, calls);
+			if (f.lasts)
+				try(&f, allocations);
+			failures += f.lasts;
+		}
+	if (!markdown)
+		printf("%4ld system calls, %5lu failures  %s\n", count, failures, scenario->what);
+	(void)fflush(stdout);
+	return failures;
+}
+
+#else
+
+static unsigned long try_all(void)
+{
+	return 0;
+}
+
+#endif
+
+/* ---- the matrix: a row a system call, and for each thing that may come of its failures the errnos of which it did ---- */
+
+enum column { PASSED_ON, AS_ANOTHER, IGNORED, FOR_LATER, COLUMN_COUNT };
+
+static const char *const COLUMNS[COLUMN_COUNT] = {"passed on", "as another", "ignored", "left for later"};
+
+static unsigned in_column(const struct outcome *o, enum column column)
+{
+	const unsigned counts[COLUMN_COUNT] = {o->passed_on, o->other, o->ignored, o->left};
+	return counts[column];
+}
+
+/* The errnos of one cell, between quotes. */
+static void print_cell(size_t call, enum column column, const char *quote)
+{
+	unsigned count = 0;
+	for (int e = 0; e < ERRNOS_MOST && CALL_ERRNOS[call].errnos[e] != 0; e++) {
+		const struct outcome *o = &outcomes[call][e];
+		if (in_column(o, column) == 0)
+			continue;
+		printf("%s%s%s%s", count++ > 0 ? ", " : "", quote, strerrorname_np(CALL_ERRNOS[call].errnos[e]), quote);
+		if (column == AS_ANOTHER)
+			for (int i = 0; i < OTHERS_MOST && o->others[i] != 0; i++)
+				printf("%s%s%s%s", i > 0 ? "/" : " as ", quote, strerrorname_np(o->others[i]), quote);
+	}
+}
+
+static bool is_empty(size_t call, enum column column)
+{
+	unsigned all = 0;
+	for (int e = 0; e < ERRNOS_MOST; e++)
+		all += in_column(&outcomes[call][e], column);
+	return all == 0;
+}
+
+static void print_row(size_t call, unsigned failures)
+{
+	const char *why = CALL_ERRNOS[call].ignored != NULL && !is_empty(call, IGNORED) ? CALL_ERRNOS[call].ignored : NULL;
+	if (markdown)
+		printf("| `%s` | %u ", CALL_ERRNOS[call].name, failures);
+	else
+		printf("\n%s: %u failures\n", CALL_ERRNOS[call].name, failures);
+	for (int c = 0; c < COLUMN_COUNT; c++) {
+		if (markdown)
+			printf("| ");
+		else if (is_empty(call, (enum column)c))
+			continue;
+		else
+			printf("   %-15s ", COLUMNS[c]);
+		print_cell(call, (enum column)c, markdown ? "`" : "");
+		if (c == IGNORED && why != NULL)
+			printf(": %s", why);
+		printf("%s", markdown ? " " : "\n");
+	}
+	if (markdown)
+		printf("|\n");
+}
+
+/* How many different pairs of system call and errno there were. */
+static unsigned print_matrix(void)
+{
+	unsigned pairs = 0;
+	if (markdown)
+		printf("| system call | failures | passed on | as another | ignored | left for later |\n|---|---|---|---|---|---|\n");
+	for (size_t call = 0; call < CALL_COUNT; call++) {
+		unsigned failures = 0;
+		for (int e = 0; e < ERRNOS_MOST; e++) {
+			const struct outcome *o = &outcomes[call][e];
+			failures += o->passed_on + o->other + o->ignored;
+			pairs += o->passed_on + o->other + o->ignored > 0;
+		}
+		if (failures > 0)
+			print_row(call, failures);
+	}
+	return pairs;
+}
+
+int main(int argc, char **argv)
+{
+	int only = -1;
 	if (!TRACED_HERE) {
 		printf("skipped: having system calls fail is written for x86-64\n");
 		return SKIPPED;
 	}
-	(void)snprintf(directory, sizeof(directory), "/dev/shm/slipring-faults-%d", (int)getpid());
-	CHECK(mkdir(directory, 0700) == 0 && setenv("SLIPRING_DIR", directory, 1) == 0);
-	report = shared_memory(sizeof(*report));
-	static long numbers[MOST_CALLS];
-	unsigned long failures = 0;
-	size_t scenarios = sizeof(SCENARIOS) / sizeof(SCENARIOS[0]);
-	for (size_t i = 0; i < scenarios; i++) {
-		scenario = &SCENARIOS[i];
-		long count = 0;
-		int status = run(-1, 0, numbers, &count);
-		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || report->err != 0) {
-			printf("%s does not work by itself: status 0x%x, errno %d: %s\n", scenario->what, status, report->err,
-			       report->detail);
-			return 1;
-		}
-		uint64_t kept = report->last.allocations - report->first.allocations;
-		printf("%3ld system calls  %s\n", count, scenario->what);
-		(void)fflush(stdout);
-		for (long at = 0; at < count; at++) {
-			const struct call_errnos *call = errnos_of(numbers[at]);
-			if (call == NULL) {
-				printf("system call %ld is not in errnos.h\n", numbers[at]);
-				return 1;
-			}
-			for (int e = 0; e < ERRNOS_MOST && call->errnos[e] != 0; e++) {
-				status = run(at, call->errnos[e], NULL, NULL);
-				judge(at, call, e, status);
-				if (report->last.allocations - report->first.allocations != kept)
-					complain(at, call->name, call->errnos[e], "leaks memory");
-				sweep();
-				failures++;
-			}
-		}
+	for (int i = 1; i < argc; i++) {
+		full = full || strcmp(argv[i], "--full") == 0;
+		markdown = markdown || strcmp(argv[i], "--markdown") == 0;
+		only = argv[i][0] != '-' ? atoi(argv[i]) : only;
 	}
+	make_directory();
+	report = shared_memory(sizeof(*report));
+	struct holdings before = holdings();
+	unsigned long failures = 0;
+	for (int i = 0; i < SCENARIO_COUNT; i++) {
+		scenario = &SCENARIOS[i];
+		if (only < 0 || only == i)
+			failures += try_all();
+	}
+	struct holdings after = holdings();
+	CHECK(after.descriptors == before.descriptors && after.mappings == before.mappings);
+	empty_directory();
 	CHECK(rmdir(directory) == 0);
-	unsigned pairs = 0;
-	printf("\n%-16s %-12s %10s %14s %8s %9s\n", "system call", "fails with", "passed on", "another errno", "ignored", "for later");
-	for (size_t c = 0; c < sizeof(CALL_ERRNOS) / sizeof(CALL_ERRNOS[0]); c++)
-		for (int e = 0; e < ERRNOS_MOST; e++) {
-			const struct outcome *o = &outcomes[c][e];
-			if (o->passed_on + o->other + o->ignored + o->left == 0)
-				continue;
-			pairs++;
-			printf("%-16s %-12s %10u %14u %8u %9u\n", CALL_ERRNOS[c].name, strerrorname_np(CALL_ERRNOS[c].errnos[e]),
-			       o->passed_on, o->other, o->ignored, o->left);
-		}
-	printf("faults: %lu failures in %zu scenarios, %u pairs of system call and errno, %u bad\n", failures, scenarios, pairs, bad);
-	return bad != 0;
+	unsigned pairs = print_matrix();
+	printf("%sfaults: %lu failures injected in %d scenarios, %u distinct (call, errno) pairs, ", markdown ? "" : "\n", failures,
+	       SCENARIO_COUNT, pairs);
+	bool well = print_faults();
+	if (missed > 0)
+		printf("%u failures could not be injected, because the system call was not made again\n", missed);
+	return well && missed * 100 <= failures ? 0 : 1;
 }

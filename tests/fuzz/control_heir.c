@@ -12,14 +12,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	o.history = (uint32_t)(how >> 2 & 3);
 	fuzz_put(&s);
 	slip_reader *reader = slip_reader_open("fuzz", NULL);
-	slip_frame *held[4] = {NULL};
+	slip_frame *held[FUZZ_HELD] = {NULL};
 	if (how & 0x10)
 		fuzz_read(&s, reader, held);
 	slip_writer *writer = slip_writer_open("fuzz", &o);
 	CHECK(writer != NULL);
 	slip_frame *loan = NULL;
 	for (int i = 0; i < 8; i++) {
-		slip_array a = fuzz_array(take(&s, 1) % 8 == 0 ? 4096 : FUZZ_WORDS);
+		slip_array a = fuzz_array(take(&s, 1) % 8 == 1 ? FUZZ_LARGE : FUZZ_WORDS);
 		switch (take(&s, 1) % 5) {
 		case 0:
 		case 1: (void)slip_set_array(writer, "a", &a); break;
@@ -42,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	slip_writer_close(writer);
 	slip_reader_close(reader);
 	fuzz_release(held);
+	fuzz_expect_recovery();
 	fuzz_end();
 	return 0;
 }

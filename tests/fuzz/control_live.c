@@ -19,18 +19,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	slip_reader *reader = slip_reader_open("fuzz", &ro);
 	ro.observer = 1;
 	slip_reader *observer = slip_reader_open("fuzz", &ro);
-	slip_frame *held[4] = {NULL};
-	slip_frame *seen[4] = {NULL};
+	slip_frame *held[FUZZ_HELD] = {NULL};
+	slip_frame *seen[FUZZ_HELD] = {NULL};
 	slip_frame *loans[3] = {NULL};
 	slip_frame *kept = NULL;
 	for (int i = 0; i < 24 && s.left > 0; i++) {
 		uint64_t what = take(&s, 1);
 		slip_frame **loan = &loans[what / 16 % 3];
-		slip_array large = fuzz_array(4096);
+		slip_array large = fuzz_array(FUZZ_LARGE);
 		switch (what % 12) {
 		case 0:
 		case 1:
-		case 2: fuzz_change(&s, (unsigned char *)g.header, g.geometry.control_bytes); break;
+		case 2: hostile_change(&s, g.header, &g.geometry); break;
 		case 3: (void)slip_set_array(writer, "a", &a); break;
 		case 4:
 			if (*loan == NULL && (*loan = slip_loan(writer, "a", &a)) != NULL)
@@ -68,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_release(held);
 	fuzz_release(seen);
 	slip__segment_close(&g);
+	fuzz_expect_recovery();
 	fuzz_end();
 	return 0;
 }

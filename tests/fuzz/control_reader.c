@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_put(&s);
 	slip_reader *reader = slip_reader_open("fuzz", &o);
 	CHECK(reader != NULL);
-	slip_frame *held[4] = {NULL};
+	slip_frame *held[FUZZ_HELD] = {NULL};
 	for (int i = 0; i < 12 && s.left > 0; i++)
 		fuzz_read(&s, reader, held);
 	slip_reader_close(reader);

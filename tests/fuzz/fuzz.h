@@ -1,15 +1,17 @@
 /*
- * fuzz.h - what the fuzz targets share: reading an input as a script, a directory of their own, and a channel whose bytes the input changes.
+ * fuzz.h - what the fuzz targets share: a directory of their own, a channel whose bytes the input changes, and what holds after every input.
  *
  * Each target is a file with LLVMFuzzerTestOneInput. With libFuzzer (clang) it is fuzzed: tests/fuzz/run. With replay.c it is a test that goes through the
- * files of its corpus: ctest.
+ * files of its corpus: ctest. Its input is a script: what to write where, then which calls to make.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef SLIP_TESTS_FUZZ_H
 #define SLIP_TESTS_FUZZ_H
 
-#include "segment.h"
+#include "cli/output.h"
+#include "guarded.h"
+#include "hostile.h"
 #include "support.h"
 
 #include <fcntl.h>
@@ -19,24 +21,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* ---- an input, taken from its front; what is no longer there is 0 ---- */
-
-struct script {
-	const uint8_t *at;
-	size_t left;
-};
-
-static inline uint64_t take(struct script *s, size_t bytes)
-{
-	uint64_t value = 0;
-	for (size_t i = 0; i<bytes; i++, s->left -= s->left> 0)
-		value |= (uint64_t)(s->left > 0 ? *s->at++ : 0) << 8 * i;
-	return value;
-}
-
 /* ---- a directory of this process ---- */
 
-static char fuzz_directory[64];
+static char fuzz_directory[128];
+static int fuzz_first_free; /* descriptor */
 
 static void fuzz_sweep(void)
 {
@@ -54,73 +42,63 @@ static void fuzz_leave(void)
 	(void)rmdir(fuzz_directory);
 }
 
+/* The command's messages, of each of a million inputs: nobody reads them. */
+static FILE *fuzz_nowhere;
+
+static inline FILE *fuzz_hush(void)
+{
+	FILE *kept = stderr;
+	stderr = fuzz_nowhere;
+	return kept;
+}
+
+static int fuzz_free_descriptor(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	CHECK(fd >= 0);
+	close(fd);
+	return fd;
+}
+
 /* At the first input: the directory, and a limit on files, so that an option of terabytes is an error and not this machine's memory. */
 static inline void fuzz_begin(void)
 {
-	if (fuzz_directory[0] != '\0')
-		return;
-	(void)snprintf(fuzz_directory, sizeof(fuzz_directory), "/dev/shm/slipring-fuzz-%d", (int)getpid());
-	CHECK(mkdir(fuzz_directory, 0700) == 0 && setenv("SLIPRING_DIR", fuzz_directory, 1) == 0);
-	CHECK(atexit(fuzz_leave) == 0);
-	const struct rlimit limit = {.rlim_cur = 64 << 20, .rlim_max = 64 << 20};
-	CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
-	(void)signal(SIGXFSZ, SIG_IGN);
+	if (fuzz_directory[0] == '\0') {
+		(void)snprintf(fuzz_directory, sizeof(fuzz_directory), "%s/slipring-fuzz-%d", slip__os_directory(), (int)getpid());
+		CHECK(mkdir(fuzz_directory, 0700) == 0 && setenv("SLIPRING_DIR", fuzz_directory, 1) == 0);
+		CHECK(atexit(fuzz_leave) == 0);
+		const struct rlimit limit = {.rlim_cur = 64 << 20, .rlim_max = 64 << 20};
+		CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+		(void)signal(SIGXFSZ, SIG_IGN);
+		fuzz_nowhere = fopen("/dev/null", "we");
+		CHECK(fuzz_nowhere != NULL);
+	}
+	fuzz_first_free = fuzz_free_descriptor();
 }
 
-/* Between inputs nothing stays open: a leak of descriptors is found after a few hundred. */
+/* Between inputs nothing stays open, mapped, locked. Memory is LeakSanitizer's part. */
 static inline void fuzz_end(void)
 {
-	enum { MANY = 200 };
 	fuzz_sweep();
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	CHECK(fd >= 0 && fd < MANY);
-	close(fd);
-}
-
-/* ---- changes of bytes, as hostile ones would be made ---- */
-
-/* Some places and values are worth more than others: words of the protocol, and numbers near those that are there. */
-static inline void fuzz_change(struct script *s, unsigned char *bytes, size_t size)
-{
-	size_t at = take(s, 2);
-	unsigned kind = (unsigned)take(s, 1);
-	if (kind & 0x80) /* the header, where most of what is checked stands */
-		at %= 512;
-	at %= size;
-	size_t width = size - at < 8 ? 1 : (size_t)1 << (kind & 3);
-	at -= at % width;
-	uint64_t value;
-	memcpy(&value, bytes + at - at % 8, 8);
-	value >>= at % 8 * 8;
-	switch (kind >> 2 & 7) {
-	case 0: value = take(s, width); break;
-	case 1: value ^= UINT64_C(1) << take(s, 1) % 64; break;
-	case 2: value = 0; break;
-	case 3: value = UINT64_MAX; break;
-	case 4: value += take(s, 1); break;
-	case 5: value -= take(s, 1); break;
-	case 6: value = UINT64_C(1) << take(s, 1) % 64; break;
-	default: value = take(s, 1); break;
-	}
-	memcpy(bytes + at, &value, width);
+	CHECK(fuzz_free_descriptor() == fuzz_first_free);
+	CHECK(guarded_mappings() == 0);
+	CHECK(guarded_anchors() == 0);
 }
 
 /* ---- a lock-free channel that a dead writer left: its two files, byte for byte ---- */
 
-enum { FUZZ_WORDS = 16, FUZZ_FRAMES = 6 };
+enum { FUZZ_WORDS = 16, FUZZ_LARGE = 4096, FUZZ_FRAMES = 6 };
 
 struct fuzz_channel {
 	unsigned char *control;
-	size_t control_bytes;
 	unsigned char *payload;
-	size_t payload_bytes;
-	uint64_t id;
+	struct slip__geometry geometry;
 	slip_channel_name name;
 };
 
 static inline slip_array fuzz_array(size_t words)
 {
-	static uint64_t data[4096];
+	static uint64_t data[FUZZ_LARGE];
 	slip_array a = SLIP_ARRAY_INIT;
 	a.data = data;
 	a.dtype = SLIP_U64;
@@ -129,9 +107,21 @@ static inline slip_array fuzz_array(size_t words)
 	a.shape[1] = (int64_t)words / 2;
 	a.encoding = "64UC1";
 	a.frame_id = "left";
-	a.metadata = "metadata";
-	a.metadata_size = 8;
+	a.metadata = "fps=60/1 size=8x2 y4m=mono extra=A|B";
+	a.metadata_size = 36;
 	return a;
+}
+
+/* A file of the directory, whole. */
+static inline unsigned char *fuzz_load(const char *name, size_t size)
+{
+	char path[512];
+	(void)snprintf(path, sizeof(path), "%s/%s", fuzz_directory, name);
+	unsigned char *bytes = malloc(size);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	CHECK(bytes != NULL && fd >= 0 && read(fd, bytes, size) == (ssize_t)size);
+	close(fd);
+	return bytes;
 }
 
 /* Made by the library once, with frames, a loan and a reader's lease in it; then kept in memory. */
@@ -140,6 +130,7 @@ static inline const struct fuzz_channel *fuzz_template(void)
 	static struct fuzz_channel c;
 	if (c.control != NULL)
 		return &c;
+	char object[SLIP_OBJECT_MAX];
 	slip_writer_options o = SLIP_WRITER_OPTIONS_INIT;
 	o.slots = 4;
 	o.max_readers = 3;
@@ -148,22 +139,18 @@ static inline const struct fuzz_channel *fuzz_template(void)
 	for (int i = 0; i < FUZZ_FRAMES; i++)
 		CHECK(slip_set_array(writer, "a", &a) == 0);
 	slip_reader *reader = slip_reader_open("fuzz", NULL);
-	slip_frame *lease = slip_get_array(reader, "a");
+	slip_frame *lease = slip_next(reader, "a", 0);
 	slip_frame *loan = slip_loan(writer, "a", &a);
 	CHECK(lease != NULL && loan != NULL);
 	CHECK(slip__name_make("fuzz", "a", &c.name) == 0);
 	struct slip__segment g;
-	CHECK(slip__segment_open(&c.name, NULL, SLIP__VIEW_OBSERVER, &g) == 0);
-	c.id = g.geometry.id;
-	c.control_bytes = g.geometry.control_bytes;
-	c.payload_bytes = g.geometry.payload_bytes;
-	c.control = malloc(c.control_bytes);
-	c.payload = calloc(1, c.payload_bytes);
-	CHECK(c.control != NULL && c.payload != NULL);
-	memcpy(c.control, g.header, c.control_bytes);
-	for (uint32_t s = 0; s < g.geometry.slots; s++) /* guard pages may lie between */
-		memcpy(c.payload + s * g.geometry.slot_stride, slip__segment_bytes(&g, s), g.geometry.capacity);
+	CHECK(slip__segment_open(&c.name, NULL, SLIP__VIEW_CONTROL, &g) == 0);
+	c.geometry = g.geometry;
 	slip__segment_close(&g);
+	slip__object_name(&c.name, SLIP__OBJECT_PAYLOAD, c.geometry.id, object);
+	c.payload = fuzz_load(object, c.geometry.payload_bytes);
+	slip__object_name(&c.name, SLIP__OBJECT_CONTROL, 0, object);
+	c.control = fuzz_load(object, c.geometry.control_bytes);
 	CHECK(slip_discard(loan) == 0 && slip_release(lease) == 0);
 	slip_reader_close(reader);
 	slip_writer_close(writer);
@@ -181,52 +168,88 @@ static inline void fuzz_file(const char *name, const void *bytes, size_t size, s
 	close(fd);
 }
 
-/* Puts the channel into the directory, control changed as the script says: 0 to 15 changes. */
+/* Puts the channel into the directory, control changed as the script says: 0 to 15 words. */
 static inline void fuzz_put(struct script *s)
 {
 	const struct fuzz_channel *c = fuzz_template();
-	unsigned char *control = malloc(c->control_bytes);
+	unsigned char *control = malloc(c->geometry.control_bytes);
 	CHECK(control != NULL);
-	memcpy(control, c->control, c->control_bytes);
+	memcpy(control, c->control, c->geometry.control_bytes);
 	char object[SLIP_OBJECT_MAX];
 	struct stat status;
-	slip__object_name(&c->name, SLIP__OBJECT_PAYLOAD, c->id, object);
-	fuzz_file(object, c->payload, c->payload_bytes, &status);
+	slip__object_name(&c->name, SLIP__OBJECT_PAYLOAD, c->geometry.id, object);
+	fuzz_file(object, c->payload, c->geometry.payload_bytes, &status);
 	uint64_t inode = status.st_ino;
 	memcpy(control + offsetof(struct slip__geometry, payload_inode), &inode, sizeof(inode));
 	for (uint64_t changes = take(s, 1) % 16; changes > 0; changes--)
-		fuzz_change(s, control, c->control_bytes);
-	/* The file may be shorter or longer than it says. */
-	size_t bytes = take(s, 1) % 8 == 1 ? take(s, 2) % c->control_bytes : c->control_bytes;
+		hostile_change(s, control, &c->geometry);
+	/* The file may be shorter than it says. */
+	size_t bytes = take(s, 1) % 8 == 1 ? take(s, 2) % c->geometry.control_bytes : c->geometry.control_bytes;
 	slip__object_name(&c->name, SLIP__OBJECT_CONTROL, 0, object);
 	fuzz_file(object, control, bytes, NULL);
 	free(control);
 }
 
+/* ---- a reader's calls ---- */
+
 /* Every byte that a frame claims to have is there. */
 static inline void fuzz_touch(const slip_frame *f)
 {
-	volatile uint64_t sum = 0;
+	static volatile uint64_t sum;
 	for (size_t at = 0; at < f->size; at += 61)
 		sum += ((const unsigned char *)f->data)[at];
 	for (size_t at = 0; at < f->metadata_size; at++)
 		sum += ((const unsigned char *)f->metadata)[at];
 	CHECK(memchr(f->encoding, 0, SLIP_ENCODING_MAX) != NULL && memchr(f->frame_id, 0, SLIP_FRAME_ID_MAX) != NULL);
+	CHECK(f->ndim >= 0 && f->ndim <= SLIP_MAX_DIMS && f->metadata_size <= SLIP_METADATA_MAX);
 	if (f->size > 0)
 		sum += ((const unsigned char *)f->data)[f->size - 1];
-	(void)sum;
 }
 
+/* What `slipring sub -o` makes of it. No frame ends the header of a stream before its end. */
+static inline void fuzz_write(const slip_frame *f, enum format format)
+{
+	struct output output;
+	char *text = NULL;
+	size_t size = 0;
+	CHECK(output_open(&output, "/dev/null", format));
+	fclose(output.file);
+	output.file = open_memstream(&text, &size);
+	CHECK(output.file != NULL);
+	FILE *kept = fuzz_hush();
+	bool wrote = output_write(&output, f) == WROTE;
+	stderr = kept;
+	CHECK(output_close(&output));
+	if (wrote && output.format == FORMAT_Y4M) {
+		const char *end = memchr(text, '\n', size);
+		CHECK(end != NULL && size > (size_t)(end - text) + 6 && memcmp(end, "\nFRAME\n", 7) == 0);
+	}
+	free(text);
+}
+
+static inline void fuzz_use(struct script *s, const slip_frame *f)
+{
+	static unsigned char copy[1 << 16];
+	fuzz_touch(f);
+	(void)slip_copy(f, copy, sizeof(copy));
+	uint64_t format = take(s, 1);
+	if (format % 8 < 5 && f->size <= sizeof(copy))
+		fuzz_write(f, (enum format)(format % 8));
+}
+
+enum { FUZZ_HELD = 4 };
+
 /* What a reader can ask, as the script says. */
-static inline void fuzz_read(struct script *s, slip_reader *reader, slip_frame *held[4])
+static inline void fuzz_read(struct script *s, slip_reader *reader, slip_frame *held[FUZZ_HELD])
 {
 	int64_t shape[SLIP_MAX_DIMS];
 	slip_dtype dtype;
 	slip_reader_stats stats = {.struct_size = sizeof(stats)};
+	slip_wait_item items[2] = {{.reader = reader, .channel = "a"}, {.reader = reader, .channel = "absent"}};
 	uint64_t what = take(s, 1);
 	slip_frame **place = &held[what >> 6];
 	slip_frame *f = NULL;
-	switch (what % 8) {
+	switch (what % 10) {
 	case 0: f = slip_get_array(reader, "a"); break;
 	case 1:
 	case 2: f = slip_next(reader, "a", 0); break;
@@ -241,6 +264,8 @@ static inline void fuzz_read(struct script *s, slip_reader *reader, slip_frame *
 		(void)slip_writer_alive(reader, "a");
 		(void)slip_reader_get_stats(reader, "a", &stats);
 		break;
+	case 7: (void)slip_wait_any(items, 1 + (what >> 6 & 1), 1000); break;
+	case 8: f = slip_next(reader, "a", 1000); break;
 	default:
 		if (*place != NULL)
 			CHECK(slip_release(*place) == 0);
@@ -249,19 +274,39 @@ static inline void fuzz_read(struct script *s, slip_reader *reader, slip_frame *
 	}
 	if (f == NULL)
 		return;
-	fuzz_touch(f);
-	static unsigned char copy[1 << 16];
-	(void)slip_copy(f, copy, sizeof(copy));
+	fuzz_use(s, f);
 	if (*place != NULL)
 		CHECK(slip_release(*place) == 0);
 	*place = f;
 }
 
-static inline void fuzz_release(slip_frame *held[4])
+static inline void fuzz_release(slip_frame *held[FUZZ_HELD])
 {
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < FUZZ_HELD; i++)
 		if (held[i] != NULL)
 			CHECK(slip_release(held[i]) == 0);
+}
+
+/*
+ * Whatever was written there: with nobody attached any more, the next writer publishes, a fresh reader gets that very frame, and nothing is left after it.
+ * (Its own loans and leases were ended.)
+ */
+static inline void fuzz_expect_recovery(void)
+{
+	slip_writer *writer = slip_writer_open("fuzz", NULL);
+	slip_array a = fuzz_array(FUZZ_WORDS);
+	CHECK(slip_set_array(writer, "a", &a) == 0);
+	slip_writer_stats stats = {.struct_size = sizeof(stats)};
+	CHECK(slip_writer_get_stats(writer, "a", &stats) == 0);
+	slip_reader_options o = SLIP_READER_OPTIONS_INIT;
+	o.mode = SLIP_MODE_LOCK_FREE;
+	slip_reader *reader = slip_reader_open("fuzz", &o);
+	slip_frame *f = slip_get_array(reader, "a");
+	CHECK(f != NULL && f->seq == stats.last_seq && f->epoch == stats.epoch && f->size == FUZZ_WORDS * sizeof(uint64_t));
+	CHECK(slip_release(f) == 0);
+	slip_reader_close(reader);
+	slip_writer_close(writer);
+	CHECK(objects_with("slipring@fuzz@a@") == 0);
 }
 
 #endif

@@ -58,12 +58,24 @@ static int read_along(const slip__a32 *stop, struct tally *tally)
 	return 0;
 }
 
-/* As an existing program does it, but that it opens the names again now and then. */
+static ino_t semaphore_now(void)
+{
+	char path[128];
+	struct stat status;
+	(void)snprintf(path, sizeof(path), "/dev/shm/sem.%s_a_sem", base);
+	return stat(path, &status) == 0 ? status.st_ino : 0;
+}
+
+/*
+ * As an existing program does it, but that it opens the names again now and then, and uses only what belongs together: one writer's semaphore beside the next
+ * one's memory excludes nobody, which is the format's, not the lock's.
+ */
 static int read_along_without_slipring(const slip__a32 *stop, struct tally *tally)
 {
 	static uint64_t words[WORDS];
 	char name[128];
 	while (a32_load_relaxed(stop) == 0) {
+		ino_t before = semaphore_now();
 		(void)snprintf(name, sizeof(name), "/%s_a_sem", base);
 		sem_t *lock = sem_open(name, 0);
 		(void)snprintf(name, sizeof(name), "/%s_a_shm", base);
@@ -71,7 +83,8 @@ static int read_along_without_slipring(const slip__a32 *stop, struct tally *tall
 		struct stat status;
 		bool whole = fd >= 0 && fstat(fd, &status) == 0 && status.st_size == (off_t)(64 + sizeof(words));
 		void *memory = whole ? mmap(NULL, 64 + sizeof(words), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-		for (int i = 0; i < 50 && lock != SEM_FAILED && memory != MAP_FAILED; i++) {
+		bool belong = before != 0 && semaphore_now() == before;
+		for (int i = 0; i < 50 && belong && lock != SEM_FAILED && memory != MAP_FAILED; i++) {
 			struct timespec limit;
 			clock_gettime(CLOCK_REALTIME, &limit);
 			limit.tv_sec += 1;

@@ -15,7 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 MUTATED = ["slot", "wait", "liveness"]
 # Tried in this order, the cheapest first; {} is the mutated file's own unit test.
-KILLERS = ["unit/{}", "unit/slot", "unit/wait", "unit/liveness", "unit/reader", "unit/writer", "unit/lease", "unit/generation", "unit/follow",
+KILLERS = ["unit/{}", "unit/slot", "unit/wait", "unit/liveness", "unit/reader", "unit/writer", "unit/lease", "unit/generation",
            "unit/observe", "unit/api", "unit/inspect", "threads/ring", "tsan:threads/ring", "threads/registry", "threads/no_waitv",
            "multi/stopped", "multi/kill_readers", "multi/kill_writers"]
 FLAGS = ["-std=c11", "-O1", "-fPIC", "-D_GNU_SOURCE", '-DSLIPRING_VERSION="mutant"', "-I", str(ROOT / "include"), "-I", str(ROOT / "src/core"),
@@ -50,7 +50,7 @@ class Build:
         return program
 
     def compile(self, source, to):
-        command = ["gcc", *FLAGS, *self.extra, "-w", "-c", source, "-o", to]
+        command = ["gcc", *FLAGS, *self.extra, "-w", "-Werror=return-type", "-c", source, "-o", to]
         return subprocess.run(command, capture_output=True).returncode == 0
 
     def link(self, name=None, mutant=None):

@@ -595,8 +595,9 @@ static void show_memory(void)
 	SHOW(set_byte(writer, "a", 3 << 20) == 0); /* whether the kernel has such pages for shared memory or not */
 	SHOW(get_once(SLIP_MODE_LOCK_FREE, false) == 0);
 	slip_writer_close(writer);
-	int result;
-	CHILD(result, lock_without_limit());
+	int result = 0;
+	if (!SANITIZED) /* whose mlock does nothing */
+		CHILD(result, lock_without_limit());
 	SHOW(result == 0);
 	SHOW(files_in(directory) == 0);
 	printf("huge pages asked for where there may be none: works; mlock beyond the limit: an error that says how to raise it, nothing "

@@ -99,6 +99,12 @@ static void take_picture(struct picture *p)
 	}
 }
 
+static void drop_picture(struct picture *p)
+{
+	free(p->bytes[0]);
+	free(p->bytes[1]);
+}
+
 static void expect_same(const struct picture *before)
 {
 	struct picture now;
@@ -110,8 +116,8 @@ static void expect_same(const struct picture *before)
 		CHECK(a->st_ino == b->st_ino && a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid &&
 		      a->st_nlink == b->st_nlink);
 		CHECK(a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec);
-		free(now.bytes[i]);
 	}
+	drop_picture(&now);
 }
 
 /* Of control's bytes, those with a lock on them; byte 0 is the writer's. */
@@ -166,6 +172,7 @@ static void show_no_trace(void)
 	expect_same(&before);
 	kill_and_reap(pid);
 	expect_same(&before);
+	drop_picture(&before);
 	printf("an observer's 50 frames, waits and questions: not a bit of control or payload changed, no lock taken\n");
 }
 
@@ -332,6 +339,7 @@ static void try_attempts(void)
 		printf("\n");
 	}
 	expect_same(&before);
+	drop_picture(&before);
 	munmap(errnos, 2 * ATTEMPTS * sizeof(*errnos));
 }
 

@@ -362,6 +362,78 @@ static void try_numbered(const char *kind)
 	munmap(a, sizeof(*a));
 }
 
+/* ---- a payload that is another file of ours ---- */
+
+static void die_with_a_ring(void)
+{
+	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
+	options.permissions = 0666;
+	slip_writer *writer = slip_writer_open("squat", &options);
+	slip_array array = bytes_array("x", 1);
+	CHECK(slip_set_array(writer, "a", &array) == 0);
+}
+
+static void take_the_ring_over(struct answer *a)
+{
+	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
+	options.permissions = 0666;
+	slip_writer *writer = slip_writer_open("squat", &options);
+	slip_array array = bytes_array("x", 1);
+	int err = 0;
+	for (int i = 0; i < 16 && err == 0; i++)
+		err = answer(a, slip_set_array(writer, "a", &array) == 0);
+	slip_writer_close(writer);
+}
+
+/* Whoever may write to control may let it name any payload: here a hard link to another file of the owner's, of the right size. */
+static void rename_payload(const char *path)
+{
+	struct stat status;
+	int fd = open(in_directory(OBJECTS[CONTROL]), O_RDWR);
+	struct slip__geometry *geometry = mmap(NULL, sizeof(*geometry), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(geometry != MAP_FAILED && stat(path, &status) == 0);
+	geometry->id = NUMBER | 1;
+	geometry->payload_inode = status.st_ino;
+}
+
+static void try_renamed_payload(void)
+{
+	struct answer *a = shared_memory(sizeof(*a));
+	struct slip__geometry geometry;
+	char other[300];
+	char object[64];
+	pid_t writer;
+	(void)snprintf(other, sizeof(other), "%s", in_directory("other-file"));
+	(void)snprintf(object, sizeof(object), "slipring@squat@a@payload.%016llx", (unsigned long long)NUMBER | 1);
+	START_AS(writer, &OWNER, die_with_a_ring());
+	kill_and_reap(writer);
+	int fd = open(in_directory(OBJECTS[CONTROL]), O_RDONLY);
+	CHECK(fd >= 0 && read(fd, &geometry, sizeof(geometry)) == sizeof(geometry));
+	close(fd);
+	fd = open(other, O_CREAT | O_EXCL | O_RDWR, 0600);
+	CHECK(fd >= 0 && ftruncate(fd, (off_t)geometry.payload_bytes) == 0 && fchown(fd, OWNER_UID, SHARED_GID) == 0);
+	CHECK(link(other, in_directory(object)) == 0); /* for the stranger, where fs.protected_hardlinks is 1 */
+	AS(&STRANGER, rename_payload(other));
+	AS(&OWNER, take_the_ring_over(a));
+	char *bytes = mmap(NULL, geometry.payload_bytes, PROT_READ, MAP_SHARED, fd, 0);
+	CHECK(bytes != MAP_FAILED);
+	uint64_t changed = 0;
+	for (uint64_t i = 0; i < geometry.payload_bytes; i++)
+		changed += bytes[i] != 0;
+	cells++;
+	wrong += a->err != 0 || changed != 0;
+	if (a->err != 0 || changed != 0)
+		fprintf(stderr, "wrong: a payload that is another file: %s: %s; %llu of that file's bytes changed\n", errno_name(a->err),
+			a->detail, (unsigned long long)changed);
+	munmap(bytes, geometry.payload_bytes);
+	close(fd);
+	CHECK(unlink(other) == 0);
+	AS(&OWNER, collect());
+	CHECK(files_in(directory) == 1);
+	printf("a control made to name another file of the owner's as its payload: not written to, a new ring begins\n");
+	munmap(a, sizeof(*a));
+}
+
 /* ---- in the middle ---- */
 
 static slip__a64 *stop;
@@ -481,6 +553,7 @@ int main(int argc, char **argv)
 	       hard[0] == '1' ? "cannot" : "could");
 	try_numbered("new");
 	try_numbered("payload");
+	try_renamed_payload();
 	for (int sticky = 1; sticky >= 0; sticky--) {
 		try_race(SLIP_MODE_LOCK_FREE, sticky != 0, rounds);
 		try_race(SLIP_MODE_SEMAPHORE, sticky != 0, rounds);

@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-enum { READERS = 3, SLOTS = READERS + 2, CELLS = 8, FRAMES = 40000, SLOT_WORDS = 8 };
+enum { READERS = 4, GUESSER = READERS - 1, SLOTS = READERS + 2, CELLS = 8, FRAMES = 40000, SLOT_WORDS = 8 };
 
 static slip__a64 head;
 static slip__a64 places[8];
@@ -60,6 +60,25 @@ static void *read_ring(void *number)
 	return NULL;
 }
 
+/*
+ * Knows of a frame by nothing but its slot's seq, a relaxed load: neither head nor ring lends it their order, so that the pin's own, with the clearing of
+ * WRITING, is all that makes the payload visible.
+ */
+static void *guess(void *number)
+{
+	uint64_t bit = UINT64_C(1) << (uintptr_t)number;
+	struct slip__place place = {.seq = 0, .slot = 0};
+	while (place.seq < FRAMES) {
+		place.slot = (place.slot + 1) % SLOTS;
+		place.seq = a64_load_relaxed(slip__seq(&ring, place.slot));
+		if (place.seq == 0 || !slip__slot_pin(&ring, &place, bit))
+			continue;
+		check_payload(&place);
+		slip__slot_release(&ring, place.slot, bit);
+	}
+	return NULL;
+}
+
 int main(void)
 {
 	pthread_t threads[READERS];
@@ -67,7 +86,7 @@ int main(void)
 	for (uint16_t i = 0; i < SLOTS; i++)
 		order[i] = i;
 	for (uintptr_t i = 0; i < READERS; i++)
-		pthread_create(&threads[i], NULL, read_ring, (void *)i);
+		pthread_create(&threads[i], NULL, i == GUESSER ? guess : read_ring, (void *)i);
 	for (uint64_t q = 1; q <= FRAMES; q++) {
 		const struct slip__claim claim = {
 			.order = order, .count = SLOTS, .head = q > 1, .history = (uint32_t)(q % 3) + 1, .passes = READERS + 1};

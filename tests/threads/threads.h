@@ -78,6 +78,8 @@ static inline uint64_t release_handed_over(void)
 		slip_frame *frame = atomic_exchange_explicit(&handed_over[i], NULL, memory_order_acq_rel);
 		if (frame == NULL)
 			continue;
+		/* 0: a loan that was given back unpublished, and kept. */
+		CHECK(frame->seq == 0 || whole_words(frame->data, frame->size / 8) == frame->seq);
 		CHECK(slip_release(frame) == 0);
 		count++;
 	}

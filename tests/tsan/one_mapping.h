@@ -9,9 +9,9 @@
  * What it does not see:
  *  - other processes: their accesses go through memory that this process's shadow does not record. What tests/multi has of races shows in its counts;
  *  - the observers' copies, slip__copy_racing: the one race that is meant, and the one function that it is told to leave out;
- *  - the order that file locks, futexes and semaphores' system calls make: where the library relies on one it says so with an atomic operation;
+ *  - the order that file locks and futexes make: where the library relies on one it says so with an atomic operation. POSIX semaphores it knows;
  *  - what liburcu does inside: registry.c tells it the two edges;
- *  - a weaker CPU's reorderings as such: it judges by C11's order of the operations that happened, which is more than this CPU does.
+ *  - what a weaker order lets a relaxed load return: it judges the run that happened, in which each load returned the newest value.
  *
  * And what is not as it is without: a reader may write to payload. A test that shows that it may not must not be linked with this.
  *

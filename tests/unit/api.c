@@ -72,6 +72,40 @@ Test(api, waits_on_several_channels)
 	cr_assert_eq(errno, EINVAL);
 }
 
+Test(api, waiting_for_a_damaged_channel_ends_with_its_time_limit)
+{
+	struct slip__segment segment;
+	slip_channel_name name;
+	put(1);
+	cr_assert_eq(slip__name_make(base, "a", &name), 0);
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_HEIR, &segment), 0);
+	slip_wait_item item = {.reader = r, .channel = "a"};
+	cr_assert_eq(slip_wait_any(&item, 1, 0), 1);
+	a64_store_relaxed(&segment.header->head, 9 << 16 | 999); /* there is no such slot */
+	cr_assert_eq(slip_wait_any(&item, 1, 1000000), -1);
+	cr_assert_eq(errno, ETIMEDOUT);
+	cr_assert_eq(slip_wait(r, "a", 1000000), -1);
+	cr_assert_eq(errno, EBADMSG);
+	slip__segment_close(&segment);
+	put(2);
+	cr_assert_eq(slip_wait_any(&item, 1, 0), 1);
+}
+
+Test(api, a_spin_without_end_is_none_past_the_time_limit)
+{
+	slip_reader_options options = SLIP_READER_OPTIONS_INIT;
+	options.spin_ns = INT64_MAX;
+	slip_reader *reader = slip_reader_open(base, &options);
+	put(1);
+	slip_release(slip_get_array(reader, "a"));
+	slip_wait_item item = {.reader = reader, .channel = "a"};
+	cr_assert_eq(slip_wait_any(&item, 1, 1000), -1);
+	cr_assert_eq(errno, ETIMEDOUT);
+	cr_assert_eq(slip_wait(reader, "a", 1000), -1);
+	cr_assert_eq(errno, ETIMEDOUT);
+	slip_reader_close(reader);
+}
+
 Test(api, queries_take_no_lease)
 {
 	uint16_t pixels[6] = {0};

@@ -11,6 +11,23 @@ Test(follow, opened_before_any_writer_starts_working_when_one_comes)
 	expect_next(1, 0);
 }
 
+Test(follow, who_attaches_to_a_damaged_head_goes_on_once_it_is_mended)
+{
+	struct slip__segment segment;
+	slip_channel_name name;
+	put(1);
+	cr_assert_eq(slip__name_make(base, "a", &name), 0);
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_HEIR, &segment), 0);
+	uint64_t good = a64_load_relaxed(&segment.header->head);
+	a64_store_relaxed(&segment.header->head, 1); /* seq 0, in slot 1 */
+	expect_nothing(ETIMEDOUT);
+	a64_store_relaxed(&segment.header->head, good);
+	slip__segment_close(&segment);
+	put(2);
+	expect_next(1, 0);
+	expect_next(2, 0);
+}
+
 Test(follow, a_late_one_gets_the_newest_at_once)
 {
 	for (uint64_t i = 1; i <= 10; i++)

@@ -44,3 +44,41 @@ Test(leftover, a_leftover_is_kept_while_a_reader_is_attached)
 	cr_assert_eq(slip_gc_remove(&leftovers[0]), 0);
 	free(leftovers);
 }
+
+static slip_reader *late;
+static bool late_attached;
+
+/* Linked with --wrap: what comes between finding that nobody holds an object and removing it. */
+int __real_slip__os_unlink(const char *object);
+int __wrap_slip__os_unlink(const char *object);
+int __wrap_slip__os_unlink(const char *object)
+{
+	slip_reader *comes = late;
+	late = NULL;
+	if (comes != NULL)
+		late_attached = slip_wait_for_array(comes, "second", 0) == 0;
+	return __real_slip__os_unlink(object);
+}
+
+Test(leftover, no_reader_comes_to_sit_at_what_is_being_removed)
+{
+	pid_t child = fork();
+	if (child == 0) {
+		slip_writer *w = slip_writer_open(name.base, NULL);
+		slip_array a = bytes_array("x", 1);
+		(void)slip_set_array(w, "second", &a);
+		raise(SIGKILL);
+	}
+	waitpid(child, NULL, 0);
+	slip_reader *reader = slip_reader_open(name.base, NULL);
+	slip_leftover *leftovers;
+	size_t count;
+	cr_assert_eq(slip_gc_list(name.base, &leftovers, &count), 0);
+	cr_assert_eq(count, 1);
+	late = reader;
+	cr_assert_eq(slip_gc_remove(&leftovers[0]), 0);
+	cr_assert_null(late);
+	cr_assert_not(late_attached);
+	free(leftovers);
+	slip_reader_close(reader);
+}

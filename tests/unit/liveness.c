@@ -58,6 +58,20 @@ Test(liveness, a_dead_readers_marks_are_reclaimed_and_a_live_ones_are_not)
 	slip__segment_close(&s);
 }
 
+Test(liveness, marks_of_readers_that_cannot_be_are_cleared)
+{
+	struct slip__segment s;
+	slip_array a = bytes_array("y", 1);
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, &s), 0);
+	/* Two places are all there are. A peer that wrote this may be long dead; every slot would be held for ever. */
+	for (uint32_t slot = 0; slot < s.geometry.slots; slot++)
+		a64_or_relaxed(slip__pins(&s.ring, slot), UINT64_C(1) << (2 + slot) | UINT64_C(1) << 61);
+	cr_assert_eq(slip_set_array(writer, "image", &a), 0, "%s", slip_error_detail());
+	for (uint32_t slot = 0; slot < s.geometry.slots; slot++)
+		cr_assert_eq(a64_load_relaxed(slip__pins(&s.ring, slot)), 0);
+	slip__segment_close(&s);
+}
+
 Test(liveness, a_reader_that_has_only_said_that_it_reads_in_order_is_not_yet_attached)
 {
 	struct slip__segment s;

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 
 enum { SLOTS = 4, WORDS_PER_SLOT = 8 };
 
@@ -9,7 +10,7 @@ enum { SLOTS = 4, WORDS_PER_SLOT = 8 };
 static slip__a64 head;
 static slip__a64 places[SLOTS];
 static slip__a32 fw;
-static slip__a64 slots[SLOTS * WORDS_PER_SLOT];
+static slip__a64 slots[(SLOTS + 1) * WORDS_PER_SLOT]; /* one more than the ring has: nobody may touch it */
 static const struct slip__ring ring = {.head = &head,
 				       .ring = places,
 				       .fw = &fw,
@@ -193,4 +194,125 @@ Test(slot, clearing_a_reader_leaves_the_others)
 	slip__slot_clear_own(&ring, 4);
 	for (uint32_t s = 0; s < SLOTS; s++)
 		cr_assert_eq(pins(s), 1);
+}
+
+static void *free_slot_2(void *context)
+{
+	pause_ms(20);
+	slip__slot_release(&ring, 2, 1);
+	return context;
+}
+
+Test(slot, a_claim_passes_again_over_slots_that_were_marked_for_a_moment)
+{
+	for (uint32_t s = 0; s < SLOTS; s++)
+		a64_or_relaxed(slip__pins(&ring, s), 1);
+	pthread_t thread;
+	cr_assert_eq(pthread_create(&thread, NULL, free_slot_2, NULL), 0);
+	const struct slip__claim claim = {.order = ORDER, .count = SLOTS, .head = 1, .history = 1, .passes = UINT32_MAX};
+	cr_assert_eq(slip__slot_claim(&ring, &claim), 2);
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	/* As many passes as are asked for, and no more: this one ends. */
+	cr_assert_eq(claim_from(1, 1), SLIP__NO_SLOT);
+}
+
+Test(slot, a_claim_tries_the_slots_that_it_is_given_and_no_others)
+{
+	a64_or_relaxed(slip__pins(&ring, 0), 1);
+	a64_or_relaxed(slip__pins(&ring, 1), 1);
+	/* The order goes on behind its count, and the history is longer than it. */
+	const struct slip__claim claim = {.order = ORDER, .count = 2, .head = 0, .history = SLOTS, .passes = 2};
+	cr_assert_eq(slip__slot_claim(&ring, &claim), SLIP__NO_SLOT);
+	cr_assert_eq(pins(2), 0);
+}
+
+Test(slot, a_change_without_a_frame_tells_whether_somebody_sleeps)
+{
+	uint32_t expected;
+	cr_assert_not(slip__slot_bump(&ring, 1));
+	cr_assert(slip__slot_may_sleep(&ring, slip__slot_fw(&ring), &expected));
+	cr_assert(slip__slot_bump(&ring, 2));
+	cr_assert_eq(slip__slot_fw(&ring), 4);
+	cr_assert_not(slip__slot_bump(&ring, 3));
+}
+
+/* A ring at rest: frames up to last, from seq 1 or so that all slots are taken; the newest in slot 0. */
+static void fill_ring(uint64_t last)
+{
+	for (uint32_t s = 0; s < SLOTS && s < last; s++) {
+		a64_store_relaxed(slip__seq(&ring, s), last - s);
+		a64_store_relaxed(&places[(last - s) % SLOTS], (last - s) << 16 | s);
+	}
+	a64_store_relaxed(&head, last << 16);
+}
+
+Test(slot, recovery_goes_through_every_slot_and_stays_inside)
+{
+	struct slip__place newest;
+	fill_ring(6);
+	/* Two that were being filled, the first among them; behind them one that is complete; and a neighbour that is none of the ring's. */
+	a64_store_relaxed(slip__pins(&ring, 0), 0);
+	a64_store_relaxed(slip__pins(&ring, 1), SLIP__PIN_WRITING);
+	a64_store_relaxed(slip__pins(&ring, 2), SLIP__PIN_WRITING | SLIP__PIN_OWN);
+	a64_store_relaxed(slip__seq(&ring, 3), 7);
+	a64_store_relaxed(slip__pins(&ring, SLOTS), SLIP__PIN_WRITING | SLIP__PIN_OWN | 1);
+	cr_assert(slip__slot_recover(&ring, 1, &newest));
+	for (uint32_t s = 0; s < SLOTS; s++)
+		cr_assert_eq(pins(s), 0);
+	cr_assert_eq(seq(1), 0);
+	cr_assert_eq(seq(2), 0);
+	cr_assert_eq(newest.seq, 7);
+	cr_assert_eq(newest.slot, 3);
+	cr_assert_eq(a64_load_relaxed(&head), UINT64_C(7) << 16 | 3);
+	cr_assert_eq(pins(SLOTS), SLIP__PIN_WRITING | SLIP__PIN_OWN | 1);
+	/* A slot that is empty is no end. */
+	a64_store_relaxed(slip__seq(&ring, 2), 8);
+	cr_assert(slip__slot_recover(&ring, 1, &newest));
+	cr_assert_eq(newest.seq, 8);
+}
+
+Test(slot, recovery_of_an_empty_ring_leaves_it_empty)
+{
+	struct slip__place newest;
+	cr_assert(slip__slot_recover(&ring, 9, &newest));
+	cr_assert_eq(newest.seq, 8);
+	cr_assert_eq(a64_load_relaxed(&head), 0);
+	cr_assert_eq(a64_load_relaxed(&places[0]), 0);
+}
+
+Test(slot, recovery_takes_the_last_number_that_there_is)
+{
+	struct slip__place newest;
+	fill_ring(SLIP__SEQ_MAX - 1);
+	a64_store_relaxed(slip__seq(&ring, 3), SLIP__SEQ_MAX);
+	cr_assert(slip__slot_recover(&ring, 1, &newest));
+	cr_assert_eq(newest.seq, SLIP__SEQ_MAX);
+}
+
+Test(slot, recovery_refuses_numbers_just_outside)
+{
+	struct slip__place newest;
+	fill_ring(6);
+	a64_store_relaxed(slip__seq(&ring, 3), 8); /* two after head's */
+	cr_assert_not(slip__slot_recover(&ring, 1, &newest));
+	fill_ring(6);
+	cr_assert_not(slip__slot_recover(&ring, 4, &newest)); /* slot 3 has 3, from before the ring's first */
+	cr_assert(slip__slot_recover(&ring, 3, &newest));
+	/* Head in the slot after the last, whose words would do. */
+	a64_store_relaxed(slip__seq(&ring, SLOTS), 6);
+	a64_store_relaxed(&head, UINT64_C(6) << 16 | SLOTS);
+	cr_assert_not(slip__slot_recover(&ring, 1, &newest));
+}
+
+Test(slot, the_slot_after_the_last_is_none)
+{
+	struct slip__place place;
+	a64_store_relaxed(&head, UINT64_C(1) << 16 | SLOTS);
+	cr_assert_eq(slip__slot_latest(&ring, &place), SLIP__BROKEN);
+	a64_store_relaxed(&places[1], UINT64_C(1) << 16 | SLOTS);
+	cr_assert_eq(slip__slot_find(&ring, 1, &place), SLIP__BROKEN);
+	a64_store_relaxed(slip__pins(&ring, SLOTS), 3);
+	slip__slot_clear_dead(&ring, 1);
+	slip__slot_clear_own(&ring, 2);
+	cr_assert_eq(pins(SLOTS), 3);
 }

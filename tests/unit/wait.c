@@ -48,6 +48,26 @@ Test(wait, a_state_ends_it)
 	cr_assert_eq(slip__wait(&watch, 1, 0, INT64_MAX, INT64_MAX), SLIP__WOKEN_READY);
 }
 
+/* Linked with --wrap=slip__os_futex_wait: a peer that changes fw, or wakes, each time before anybody has slept. */
+int __real_slip__os_futex_wait(slip__a32 *word, uint32_t expected, int64_t deadline);
+int __wrap_slip__os_futex_wait(slip__a32 *word, uint32_t expected, int64_t deadline);
+static bool disturbed;
+
+int __wrap_slip__os_futex_wait(slip__a32 *word, uint32_t expected, int64_t deadline)
+{
+	return disturbed ? 0 : __real_slip__os_futex_wait(word, expected, deadline);
+}
+
+Test(wait, who_is_woken_all_the_time_still_looks_up)
+{
+	disturbed = true;
+	int64_t now = slip__os_now();
+	cr_assert_eq(slip__wait(&watch, 1, 0, now + 1000000, INT64_MAX), SLIP__WOKEN_LOOK);
+	cr_assert_eq(slip__wait(&watch, 1, 0, INT64_MAX, now + 2000000), SLIP__WOKEN_FAILED);
+	cr_assert_eq(errno, ETIMEDOUT);
+	disturbed = false;
+}
+
 Test(wait, deadline_and_look_are_told_apart)
 {
 	int64_t now = slip__os_now();

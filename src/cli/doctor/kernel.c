@@ -34,10 +34,14 @@ static bool has_kernel(int major, int minor)
 	return is_major > major || (is_major == major && is_minor >= minor);
 }
 
+static void say_error_name(struct report *report, int err)
+{
+	report_text(report, "error", strerrorname_np(err) != NULL ? strerrorname_np(err) : "?");
+}
+
 /* Why a call that this kernel should have, since major.minor, failed. */
 static void say_why(struct report *report, const struct patient *patient, int err, int major, int minor)
 {
-	report_text(report, "error", strerrorname_np(err) != NULL ? strerrorname_np(err) : "?");
 	if (err != ENOSYS && err != EPERM && err != EACCES)
 		return;
 	bool denied = patient->filtered && (err != ENOSYS || has_kernel(major, minor));
@@ -85,6 +89,7 @@ static void try_locks(struct report *report, const struct patient *patient, int 
 	if (page == NULL) {
 		report_add(report, "locks", STATUS_PROBLEM, "a lock of an open file description (F_OFD_SETLK) cannot be had: %s",
 			   strerror(err));
+		say_error_name(report, err);
 		say_why(report, patient, err, 3, 15);
 		report_advise(report, STATUS_PROBLEM,
 			      "Without it slipring cannot tell who lives; use a tmpfs of this machine's own kernel");
@@ -116,12 +121,14 @@ static int link_it(int fd, const char *path, bool *needs_proc)
 
 static void try_rename(struct report *report, const struct patient *patient, const char *from, const char *to)
 {
-	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
+	/* The C library's function says EINVAL where the kernel said ENOSYS. */
+	if (syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
 		report_add(report, "renameat2", STATUS_OK, "RENAME_NOREPLACE works: of several writers one wins");
 		return;
 	}
 	int err = errno;
 	report_add(report, "renameat2", STATUS_PROBLEM, "renaming without replacing fails: %s", strerror(err));
+	say_error_name(report, err);
 	say_why(report, patient, err, 3, 15);
 	report_advise(report, STATUS_PROBLEM, "No channel can be made here");
 }
@@ -146,6 +153,7 @@ static void try_files(struct report *report, const struct patient *patient)
 		int err = errno;
 		report_add(report, "linkat", STATUS_PROBLEM, "a file made without a name (O_TMPFILE) cannot be given one: %s",
 			   strerror(err));
+		say_error_name(report, err);
 		say_why(report, patient, err, 3, 11);
 		if (access("/proc/self/fd", X_OK) != 0)
 			report_advise(report, STATUS_PROBLEM, "Mount /proc: older kernels give names through /proc/self/fd alone");
@@ -176,6 +184,7 @@ static void try_wipe(struct report *report, const struct patient *patient)
 	} else {
 		int err = errno;
 		report_add(report, "fork", STATUS_NOTE, "MADV_WIPEONFORK fails: %s", strerror(err));
+		say_error_name(report, err);
 		say_why(report, patient, err == EINVAL ? ENOSYS : err, 4, 14);
 		report_advise(report, STATUS_NOTE, "A handle used in a forked child is not noticed: don't");
 	}
@@ -192,6 +201,7 @@ static void try_waits(struct report *report, const struct patient *patient)
 	}
 	int err = errno;
 	report_add(report, "futex_waitv", STATUS_NOTE, "not to be had (%s): slip_wait_any looks every millisecond instead", strerror(err));
+	say_error_name(report, err);
 	say_why(report, patient, err, 5, 16);
 }
 
@@ -204,6 +214,7 @@ static void try_membarrier(struct report *report, const struct patient *patient)
 	}
 	int err = commands < 0 ? errno : ENOSYS;
 	report_add(report, "membarrier", STATUS_NOTE, "not to be had (%s): attaching works, a little slower", strerror(err));
+	say_error_name(report, err);
 	say_why(report, patient, err, 4, 14);
 }
 

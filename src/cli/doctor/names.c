@@ -50,6 +50,8 @@ static size_t add_leftovers(struct report *report, const struct patient *patient
 
 void check_leftovers(struct report *report, const struct patient *patient)
 {
+	if (access(patient->directory, R_OK | X_OK) != 0)
+		return; /* what that means for channels has been said */
 	size_t count = patient->base_count == 0 ? add_leftovers(report, patient, NULL) : 0;
 	for (int i = 0; i < patient->base_count; i++)
 		count += add_leftovers(report, patient, patient->bases[i]);
@@ -75,10 +77,17 @@ static void add_foreign(struct report *report, const struct patient *patient, co
 {
 	char path[PATH_MAX];
 	char what[96];
+	struct stat found;
 	(void)snprintf(path, sizeof(path), "%s/%s", patient->directory, file);
 	report_add(report, "foreign name", status, "%s is %s: %s", file, what_stands(path, what), why);
 	report_text(report, "object", file);
-	report_advise(report, status, "%s rm %s", advice, path);
+	/* Somebody else chose the name, and this will be pasted into a shell. */
+	static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:+@";
+	if (file[strspn(file, PLAIN)] == '\0')
+		report_advise(report, status, "%s rm %s", advice, path);
+	else if (lstat(path, &found) == 0)
+		report_advise(report, status, "%s find %s -maxdepth 1 -inum %llu -delete", advice, patient->directory,
+			      (unsigned long long)found.st_ino);
 }
 
 static void look_at_ring_name(struct report *report, const struct patient *patient, const char *file, const struct stat *status)
@@ -137,7 +146,9 @@ void check_names(struct report *report, const struct patient *patient)
 {
 	size_t before = report->count;
 	DIR *directory = opendir(patient->directory);
-	for (const struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+	if (directory == NULL)
+		return;
+	for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
 		struct stat status;
 		const char *file = entry->d_name;
 		if (fstatat(dirfd(directory), file, &status, AT_SYMLINK_NOFOLLOW) != 0)
@@ -147,8 +158,7 @@ void check_names(struct report *report, const struct patient *patient)
 		else if (has_ends(file, "sem.", "_sem"))
 			look_at_semaphore_name(report, patient, file, &status);
 	}
-	if (directory != NULL)
-		closedir(directory);
+	closedir(directory);
 	if (report->count == before)
 		report_add(report, "foreign name", STATUS_OK, "nothing stands under names of slipring's that it did not make");
 }

@@ -35,6 +35,7 @@ static const char HELP[] =
 
 enum {
 	FRAME_MOST = 32 << 10,
+	SEMAPHORE_FRAME_MOST = 256 << 10,
 	/* At most: 11 slots of twice the greatest frame and half as much again, and what is retired and still held. */
 	STREAM_BYTES = 6 << 20,
 	ROOM_BYTES = 16 << 20
@@ -79,6 +80,7 @@ static void plan(struct plan *plan, const struct asked *asked, bool narrow)
 	plan->stream_count = (int)asked->channels;
 	plan->readers = (int)asked->readers;
 	plan->frame_most = FRAME_MOST;
+	plan->semaphore_frame_most = SEMAPHORE_FRAME_MOST;
 	plan->seed = asked->seed;
 	for (int s = 0; s < plan->stream_count; s++) {
 		struct stream *stream = &plan->streams[s];
@@ -96,7 +98,7 @@ static bool has_room(const struct plan *plan)
 	struct statvfs space;
 	uint64_t need = 0;
 	for (int s = 0; s < plan->stream_count; s++)
-		need += plan->streams[s].narrow ? 0 : plan->streams[s].semaphore ? STREAM_BYTES / 16 : STREAM_BYTES;
+		need += plan->streams[s].narrow ? 0 : plan->streams[s].semaphore ? STREAM_BYTES / 6 : STREAM_BYTES;
 	if (statvfs(path, &space) != 0)
 		return say_error("torture: cannot look at %s: %s", path, strerror(errno)) == 0;
 	const uint64_t have = (uint64_t)space.f_bavail * space.f_frsize;

@@ -55,6 +55,19 @@ static bool nobody(const struct storm *storm)
 	return true;
 }
 
+/* Nobody takes the place of these, so that what they held comes back by the writers' doing alone. */
+static void kill_last_readers(struct storm *storm)
+{
+	for (int i = 0; i < storm->place_count && !has_failed(storm); i++) {
+		struct process *p = &storm->places[i];
+		if (p->reader <= 0 || p->reader % 2 == 0 || p->pid == 0)
+			continue;
+		kill(p->pid, SIGKILL);
+		p->pid = 0; /* reaped as one that was killed */
+		storm->killed_readers++;
+	}
+}
+
 static void phase(struct storm *storm, enum phase next)
 {
 	atomic_store(&storm->board->phase, next);
@@ -182,6 +195,7 @@ void storm_come_to_rest(struct storm *storm)
 	storm_continue_all(storm);
 	phase(storm, PHASE_STORM);
 	wait_until(storm, all_recovered);
+	kill_last_readers(storm);
 	phase(storm, PHASE_READERS_END);
 	wait_until(storm, no_reader);
 	phase(storm, PHASE_WRITERS_IDLE);

@@ -122,8 +122,9 @@ struct plan {
 	char base[64];
 	struct stream streams[STREAMS_MAX];
 	int stream_count;
-	int readers; /* of each stream, the witness included */
-	size_t frame_most;
+	int readers;		     /* of each stream, the witness included */
+	size_t frame_most;	     /* bytes of a ring's frames */
+	size_t semaphore_frame_most; /* and of a semaphore channel's, which take long enough under the lock to be killed there */
 	uint64_t seed;
 };
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOANS = 3, FRAME_LEAST = 1024, EPOCH_BITS = 24, IDLE_ROUNDS = 20000 };
+enum { LOANS = 3, FRAME_LEAST = 1024, EPOCH_BITS = 24, IDLE_ROUNDS = 20000, LOCK_ROUNDS = 50 };
 
 struct writing {
 	struct life *life;
@@ -156,6 +156,8 @@ static bool open_stream(struct writing *w)
 	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
 	choose_options(life, &options);
 	w->size = FRAME_LEAST + below(&life->random, 4) * CONTENT_BLOCK;
+	if (stream->semaphore && chance(&life->random, 2))
+		w->size = life->plan->semaphore_frame_most;
 	w->published = w->refused = w->grown = 0;
 	w->writer = slip_writer_open(life->plan->base, &options);
 	if (w->writer == NULL) {
@@ -341,7 +343,7 @@ static void change_size(struct writing *w)
 static void publish_one(struct writing *w)
 {
 	uint64_t *r = &w->life->random;
-	const bool changed = chance(r, 24);
+	const bool changed = phase_of(w->life) == PHASE_STORM && chance(r, 24); /* later, what the dead hold must not go with its ring */
 	const size_t before = w->size;
 	if (changed)
 		change_size(w);
@@ -370,20 +372,38 @@ static void close_stream(struct writing *w)
 	release_kept(w); /* it outlives the handle */
 }
 
-/* Every mark of the dead is gone once the kernel has let go of them; then this channel holds nothing. */
-static void come_to_rest(struct writing *w)
+/* Whoever died with the lock does not keep it: a frame goes in, within some time limits at most. */
+static bool lock_comes_back(struct writing *w)
 {
-	const struct stream *stream = stream_of(w->life);
-	release_kept(w);
-	check_stats(w);
-	int attached = stream->semaphore ? 0 : 1;
+	const uint64_t published = w->published;
+	for (int round = 0; w->published == published && round < LOCK_ROUNDS && !has_failed(w->life); round++) {
+		copy_in(w);
+		get_on(w->life);
+	}
+	return w->published > published;
+}
+
+/* Every mark of the dead is gone once the kernel has let go of them. */
+static bool readers_are_gone(struct writing *w)
+{
+	int attached = 1;
 	for (int round = 0; attached != 0 && round < IDLE_ROUNDS; round++) {
-		attached = slip_readers_attached(w->writer, stream->channel);
+		attached = slip_readers_attached(w->writer, stream_of(w->life)->channel);
 		get_on(w->life);
 		pause_ns(NS_PER_MS);
 	}
-	if (attached != 0)
-		fail(w->life, FAILED_LEAKED, w->epoch, w->last, "%d readers seem attached though none lives", attached);
+	return attached == 0;
+}
+
+/* From here on this channel holds nothing. */
+static void come_to_rest(struct writing *w)
+{
+	release_kept(w);
+	if (stream_of(w->life)->semaphore ? !lock_comes_back(w) : !readers_are_gone(w))
+		fail(w->life, FAILED_LEAKED, w->epoch, w->last, "%s",
+		     stream_of(w->life)->semaphore ? "the lock is not to be had, though nobody lives who could have it"
+						   : "readers seem attached, though none lives");
+	check_stats(w);
 	atomic_store(&w->life->board->places[w->life->place].idle, 1);
 	while (phase_of(w->life) < PHASE_WRITERS_CLOSE && !has_failed(w->life)) {
 		get_on(w->life);
@@ -393,7 +413,7 @@ static void come_to_rest(struct writing *w)
 
 int writer_life(struct life *life)
 {
-	struct writing w = {.life = life, .buffer = malloc(life->plan->frame_most + CONTENT_BLOCK)};
+	struct writing w = {.life = life, .buffer = malloc(life->plan->semaphore_frame_most + CONTENT_BLOCK)};
 	uint64_t *r = &life->random;
 	bool ours = w.buffer != NULL && open_stream(&w);
 	while (ours && storm_goes_on(life)) {
@@ -402,7 +422,7 @@ int writer_life(struct life *life)
 			check_stats(&w);
 		if (chance(r, 4))
 			pause_ns((int64_t)below(r, 2 * NS_PER_MS));
-		if (chance(r, 400)) {
+		if (phase_of(life) == PHASE_STORM && chance(r, 400)) {
 			close_stream(&w);
 			pause_ns((int64_t)below(r, 3 * NS_PER_MS));
 			ours = open_stream(&w);

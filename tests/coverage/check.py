@@ -1,0 +1,67 @@
+"""Prints a table of what was reached, and judges it: check.py COVERAGE.JSON EXCEPTIONS. See tests/coverage/run."""
+# SPDX-License-Identifier: Apache-2.0
+import json
+import pathlib
+import sys
+
+BRANCHES = 95.0  # percent of all of src/
+PARTS = {"src/core/": "the library", "src/cli/": "the command line", "src/measure/": "measuring", "src/python/": "the Python package"}
+
+
+def read_exceptions(path):
+    """Lines of 'FILE: TEXT OF THE LINE', each under the '# reason' that it shares with its neighbours."""
+    known, reason = {}, None
+    for line in pathlib.Path(path).read_text().splitlines():
+        if line.startswith("# "):
+            reason = line[2:]
+        elif line.strip():
+            known[line.strip()] = reason
+    return known
+
+
+def share(reached, total):
+    return f"{reached:6} of {total:6}  {100 * reached / total if total else 100:5.1f} %"
+
+
+def main():
+    report = json.load(open(sys.argv[1]))
+    known, used = read_exceptions(sys.argv[2]), set()
+    unnamed, sums = [], {}
+    print(f"{'':36}  {'lines':>25}  {'branches':>25}")
+    for file in sorted(report["files"], key=lambda f: f["file"]):
+        name = file["file"]
+        source = pathlib.Path(name).read_text().splitlines()
+        lines = [line for line in file["lines"] if not line.get("gcovr/noncode")]
+        reached = sum(line["count"] > 0 for line in lines)
+        # What an excused line would branch to is excused with it.
+        branches = [b for line in lines for b in line["branches"] if line["count"] > 0]
+        taken = sum(b["count"] > 0 for b in branches)
+        for line in lines:
+            if line["count"] == 0:
+                text = f"{name}: {' '.join(source[line['line_number'] - 1].split())}"
+                if text in known:
+                    used.add(text)
+                else:
+                    unnamed.append(f"{name}:{line['line_number']}: {source[line['line_number'] - 1].strip()}")
+        print(f"{name:36}  {share(reached, len(lines))}  {share(taken, len(branches))}")
+        for key in (next(part for part in PARTS if name.startswith(part)), "src/"):
+            total = sums.setdefault(key, [0, 0, 0, 0])
+            for i, n in enumerate((reached, len(lines), taken, len(branches))):
+                total[i] += n
+    print()
+    for key, title in [*PARTS.items(), ("src/", "all")]:
+        if key in sums:
+            print(f"{title:36}  {share(*sums[key][:2])}  {share(*sums[key][2:])}")
+    for line in unnamed:
+        print(f"not reached, and not in tests/coverage/exceptions: {line}")
+    stale = sorted(set(known) - used)
+    for line in stale:
+        print(f"stale in tests/coverage/exceptions (reached now, or gone): {line}")
+    branches = 100 * sums["src/"][2] / sums["src/"][3]
+    print(f"coverage: {sums['src/'][0]} of {sums['src/'][1]} lines, {len(used)} exceptions named, {len(unnamed)} not, {len(stale)} stale; "
+          f"{branches:.1f} % of {sums['src/'][3]} branches (aim {BRANCHES:.0f} %)")
+    return 1 if unnamed or stale or branches < BRANCHES else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
