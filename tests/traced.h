@@ -66,7 +66,7 @@ static inline enum traced_stop traced_go(pid_t pid, enum traced_step step, int *
 {
 	long signal = 0;
 	for (;;) {
-		CHECK(ptrace((int)step, pid, NULL, signal) == 0);
+		CHECK(ptrace((enum __ptrace_request)step, pid, NULL, signal) == 0);
 		CHECK(waitpid(pid, status, 0) == pid);
 		if (!WIFSTOPPED(*status))
 			return TRACED_ENDED;

@@ -128,7 +128,7 @@ struct slip__futex {
 
 enum { SLIP__FUTEX_MANY = 128 };
 
-/* The same for up to SLIP__FUTEX_MANY words at once. ENOSYS where the kernel can't. */
+/* The same for up to SLIP__FUTEX_MANY words at once. ENOSYS or another errno where the kernel can't, or may not. */
 int slip__os_futex_wait_many(const struct slip__futex *futexes, size_t count, int64_t deadline);
 
 /* A number that differs between a process and the child that it forks, and never is 0. A few ns. */

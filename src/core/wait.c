@@ -115,8 +115,9 @@ enum slip__woken slip__wait(const struct slip__watch *watches, size_t count, int
 		if (way == SLEEP_NOT)
 			continue;
 		int slept = way == SLEEP_ON_ALL ? sleep_on(futexes, count, until) : poll_until(until);
-		if (slept != 0 && errno == ENOSYS)
-			slept = poll_until(until); /* a kernel before 5.16 */
+		/* A kernel before 5.16 (ENOSYS), a container's filter (EPERM): that is no end of the wait. */
+		if (slept != 0 && errno != ETIMEDOUT && errno != EINTR)
+			slept = poll_until(until);
 		if (slept == 0)
 			continue;
 		if (any_ready(watches, count))

@@ -6,188 +6,254 @@
  * libslipring.so is noted; then there is a child for each, killed when it comes to that instruction as often as the first did: that is after the
  * one before it, and whatever the C library and the kernel did in between. An instruction that repeats itself (rep movs) counts once.
  *
+ * Where a case has a first one, another child dies in that before: after each instruction of its call that changed something in shared memory, in turn.
+ *
+ *   death_NAME [--full] [--every N] [TEXT [POINT]]
+ *     --full   every instruction; otherwise each Nth (of a second death: fewer), from one on that SLIPRING_SEED says
+ *     TEXT     the cases that have it in their names; POINT: that point alone, as a failure names it
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef SLIP_TESTS_DEATH_H
 #define SLIP_TESTS_DEATH_H
 
-#include "multi/processes.h"
-#include "traced.h"
+#include "steps.h"
 
 #include <sys/stat.h>
 
-struct death_case {
-	const char *what;
-	int (*body)(void *context);		   /* in the child */
-	void (*prepare)(void *context, int stage); /* in the parent, at each mark but the last two */
-	int stages;				   /* marks before those around the call */
-	bool before;				   /* prepare is called once before the child is there, with stage -1 */
-	void (*judge)(void *context);		   /* in the parent, when the child is dead: checks, and leaves nothing */
-	void *context;
-};
-
+/* In memory that the workers share. */
 struct death_sum {
-	uint64_t points;  /* kills */
-	uint64_t missed;  /* an instruction that another child did not come to, or ended before */
-	uint64_t skipped; /* left out by the short form */
-	int cases;
+	slip__a64 points;    /* kills after instructions of slipring's */
+	slip__a64 elsewhere; /* kills after those of other libraries */
+	slip__a64 missed;    /* an instruction that another child did not come to, or ended before */
+	slip__a64 skipped;   /* left out by the short form */
+	slip__a64 cases;
+	slip__a64 next;
+	/* What the judges saw. */
+	slip__a64 verified; /* frames */
+	slip__a64 claimed;  /* slots filled again */
+	slip__a64 torn;
+	slip__a64 lost;
+	slip__a64 repeated;
+	slip__a64 slots_lost;
+	slip__a64 left_over;
+	slip__a64 unsound; /* rings that segment_check refuses */
 };
 
-#if defined(__x86_64__)
+static struct death_sum *death_sum;
 
-struct death_visit {
-	uint64_t at;
-	uint32_t nth; /* the how manieth time that it comes there */
+/* Where a worker is, so that a failure can be had again. */
+static struct {
+	const char *what;
+	size_t point;
+	size_t change;
+	uint64_t at; /* from where slipring's code begins; 0: the call was over */
+} death_now;
+
+static inline void death_say_where(void)
+{
+	if (death_now.what == NULL)
+		return;
+	fprintf(stderr, "in \"%s\", point %zu (libslipring.so's code + 0x%llx), after %zu changes by one that died before\n",
+		death_now.what, death_now.point, (unsigned long long)death_now.at, death_now.change);
+}
+
+/* What must not be is counted, and said. */
+static inline void death_count(slip__a64 *counter, bool bad, const char *what)
+{
+	if (!bad)
+		return;
+	add(counter, 1);
+	fprintf(stderr, "%s: ", what);
+	death_say_where();
+}
+
+/* A frame whose words say its number. */
+static inline void death_verify(const slip_frame *f)
+{
+	add(&death_sum->verified, 1);
+	death_count(&death_sum->torn, whole_words(f->data, f->size / 8) != f->seq, "torn");
+}
+
+/* The oracle over a ring at rest: its words can be, and nobody holds anything. */
+static inline void death_check_ring(const char *base, const char *channel)
+{
+	slip_channel_name name;
+	struct slip__segment segment;
+	CHECK(slip__name_make(base, channel, &name) == 0);
+	CHECK(slip__segment_open(&name, NULL, SLIP__VIEW_CONTROL, &segment) == 0);
+	death_count(&death_sum->unsound, slip__segment_check(&segment) != 0, "segment_check");
+	for (uint32_t s = 0; s < segment.geometry.slots; s++)
+		death_count(&death_sum->slots_lost, a64_load_relaxed(slip__pins(&segment.ring, s)) != 0, "a slot is held by nobody");
+	slip__segment_close(&segment);
+}
+
+/* Nothing stands in the directory any more. */
+static inline void death_check_directory(void)
+{
+	DIR *directory = opendir(death_directory);
+	CHECK(directory != NULL);
+	for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+		if (entry->d_name[0] == '.')
+			continue;
+		death_count(&death_sum->left_over, true, entry->d_name);
+		CHECK(unlinkat(dirfd(directory), entry->d_name, 0) == 0);
+	}
+	closedir(directory);
+}
+
+/* ---- a run ---- */
+
+struct death_form {
+	bool full;
+	size_t every;
+	size_t seed;
+	const char *text;
+	size_t point; /* 0: all */
 };
 
-struct death_trace {
-	struct death_visit *visits;
-	size_t count;
-	size_t room;
-};
+enum { DEATH_RARELY = 17 }; /* of second deaths: every so manieth point, and in the short form one change */
 
-/* Where slipring's code lies in this process, and so in its children. */
-static inline void death_find_code(uint64_t *from, uint64_t *to)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	CHECK(maps != NULL);
-	char line[512];
-	*from = 0;
-	while (*from == 0 && fgets(line, sizeof(line), maps) != NULL) {
-		unsigned long long begin;
-		unsigned long long end;
-		if (strstr(line, "libslipring.so") != NULL && strstr(line, " r-xp ") != NULL &&
-		    sscanf(line, "%llx-%llx", &begin, &end) == 2) {
-			*from = begin;
-			*to = end;
-		}
-	}
-	(void)fclose(maps);
-	CHECK(*from != 0);
-}
-
-static inline void death_note(struct death_trace *trace, uint64_t at)
-{
-	if (trace->count > 0 && trace->visits[trace->count - 1].at == at)
-		return; /* a repeating instruction */
-	if (trace->count == trace->room) {
-		trace->room = trace->room == 0 ? 4096 : 2 * trace->room;
-		trace->visits = realloc(trace->visits, trace->room * sizeof(trace->visits[0]));
-		CHECK(trace->visits != NULL);
-	}
-	uint32_t nth = 1;
-	for (size_t i = trace->count; i-- > 0;)
-		if (trace->visits[i].at == at) {
-			nth = trace->visits[i].nth + 1;
-			break;
-		}
-	trace->visits[trace->count++] = (struct death_visit){.at = at, .nth = nth};
-}
-
-static inline pid_t death_begin(const struct death_case *c)
-{
-	if (c->before)
-		c->prepare(c->context, -1);
-	pid_t pid = traced_start(c->body, c->context);
-	for (int stage = 0; stage < c->stages; stage++) {
-		CHECK(traced_to_mark(pid));
-		c->prepare(c->context, stage);
-	}
-	CHECK(traced_to_mark(pid));
-	return pid;
-}
-
-static inline void death_record(const struct death_case *c, struct death_trace *trace)
-{
-	uint64_t from;
-	uint64_t to;
-	death_find_code(&from, &to);
-	pid_t pid = death_begin(c);
-	for (;;) {
-		uint64_t at = traced_ip(pid);
-		if (at >= from && at < to)
-			death_note(trace, at);
-		int status;
-		siginfo_t why;
-		CHECK(traced_go(pid, TRACED_INSTRUCTION, &status) == TRACED_TRAP);
-		CHECK(ptrace(PTRACE_GETSIGINFO, pid, NULL, &why) == 0);
-		/* SI_KERNEL is the third mark's int3; a step is TRAP_TRACE. */
-		if (why.si_code == SI_KERNEL)
-			break;
-	}
-	traced_kill(pid);
-	c->judge(c->context);
-}
-
-/* Kills a child at a visit; false where it never came there. */
-static inline bool death_kill_at(const struct death_case *c, const struct death_visit *visit)
-{
-	pid_t pid = death_begin(c);
-	bool there = true;
-	if (traced_ip(pid) != visit->at) {
-		for (uint32_t n = 1; there; n++) {
-			int status;
-			long was = traced_break(pid, visit->at);
-			CHECK(traced_go(pid, TRACED_ON, &status) == TRACED_TRAP);
-			there = traced_ip(pid) == visit->at + 1;
-			traced_unbreak(pid, visit->at, was);
-			if (!there || n == visit->nth)
-				break;
-			traced_set_ip(pid, visit->at);
-			/* Off the breakpoint, past repeats of one instruction. */
-			do
-				CHECK(traced_go(pid, TRACED_INSTRUCTION, &status) == TRACED_TRAP);
-			while (traced_ip(pid) == visit->at);
-		}
-	}
-	traced_kill(pid);
-	c->judge(c->context);
-	return there;
-}
-
-/* Each stride'th point of a case, beginning at `first`; 1 and 0: all. */
-static inline void death_run(const struct death_case *c, size_t stride, size_t first, struct death_sum *sum)
+/* All points of a case, as far as the form goes; those of a first death have been chosen. */
+static inline void death_run_points(struct death_case *c, const struct death_form *form, size_t stride, uint64_t *endings, uint64_t *missed)
 {
 	struct death_trace trace = {0};
-	death_record(c, &trace);
-	uint64_t points = 1; /* the one after the call */
-	uint64_t missed = 0;
-	for (size_t i = first % stride; i < trace.count; i += stride) {
-		points++;
-		missed += !death_kill_at(c, &trace.visits[i]);
+	death_now.point = 0;
+	death_record(c, false, &trace);
+	death_now.point = trace.count + 1;
+	death_now.at = 0;
+	endings[c->judge(c->context)]++;
+	add(&death_sum->points, 1);
+	size_t killed = 1;
+	for (size_t i = form->seed % stride; i < trace.count; i += stride) {
+		if (form->point != 0 && form->point != i + 1)
+			continue;
+		death_now.point = i + 1;
+		death_now.at = trace.visits[i].at - trace.from;
+		pid_t pid = death_begin(c);
+		bool there = death_reach(pid, &trace.visits[i]);
+		traced_kill(pid);
+		endings[c->judge(c->context)]++;
+		*missed += !there;
+		add(death_is_ours(&trace, trace.visits[i].at) ? &death_sum->points : &death_sum->elsewhere, 1);
+		killed++;
 	}
-	printf("%7llu of %7zu points%s  %s\n", (unsigned long long)points, trace.count + 1, missed > 0 ? " (some not reached again)" : "",
-	       c->what);
-	(void)fflush(stdout);
-	sum->points += points;
-	sum->missed += missed;
-	sum->skipped += trace.count + 1 - points;
-	sum->cases++;
+	add(&death_sum->skipped, trace.count + 1 - killed);
 	free(trace.visits);
 }
 
-#endif
+/* The visits at which a first death happens: before the call, and after each change by it. */
+static inline void death_find_changes(struct death_case *c, struct death_trace *changes)
+{
+	death_keep(changes, &(struct death_visit){.at = 0, .nth = 0});
+	death_record(c->first, true, changes);
+	(void)c->judge(c->context);
+}
 
-/* A directory of the test's own, so that what is left over can be counted. */
-static char death_directory[64];
+static inline void death_run(struct death_case *c, const struct death_form *form)
+{
+	uint64_t endings[DEATH_ENDINGS] = {0};
+	uint64_t missed = 0;
+	death_now.what = c->what;
+	size_t changes = 0;
+	if (c->first == NULL) {
+		death_run_points(c, form, form->every, endings, &missed);
+	} else {
+		struct death_trace trace = {0};
+		death_find_changes(c, &trace);
+		changes = trace.count - 1;
+		size_t step = form->full || form->point != 0 ? 1 : trace.count;
+		for (size_t i = form->seed % step; i < trace.count; i += step) {
+			c->visit = trace.visits[i];
+			death_now.change = i;
+			/* A clean one is the case that matters most; of the others there are many. */
+			death_run_points(c, form, changes == 0 || form->point != 0 ? form->every : form->every * DEATH_RARELY, endings,
+					 &missed);
+		}
+		free(trace.visits);
+	}
+	char line[512];
+	int at = snprintf(line, sizeof(line), "%s:", c->what);
+	uint64_t kills = 0;
+	for (int i = 0; i < DEATH_ENDINGS; i++)
+		kills += endings[i];
+	at += snprintf(line + at, sizeof(line) - (size_t)at, " %llu kills", (unsigned long long)kills);
+	if (changes > 0)
+		at += snprintf(line + at, sizeof(line) - (size_t)at, " after one that died after %zu changes", changes);
+	for (int i = 0; i < DEATH_ENDINGS; i++)
+		if (endings[i] > 0 && c->endings[i] != NULL)
+			at += snprintf(line + at, sizeof(line) - (size_t)at, ", %llu %s", (unsigned long long)endings[i], c->endings[i]);
+	if (missed > 0)
+		(void)snprintf(line + at, sizeof(line) - (size_t)at, "; %llu not reached again", (unsigned long long)missed);
+	printf("%s\n", line);
+	(void)fflush(stdout);
+	add(&death_sum->missed, missed);
+	add(&death_sum->cases, 1);
+	death_now.what = NULL;
+}
 
-static inline void death_own_directory(void)
+/* One of several that share the cases out among them. In a directory of its own, so that what is left over can be counted. */
+static inline int death_worker(struct death_case *cases, size_t count, const struct death_form *form)
 {
 	(void)snprintf(death_directory, sizeof(death_directory), "/dev/shm/slipring-death-%d", (int)getpid());
 	CHECK(mkdir(death_directory, 0700) == 0);
 	CHECK(setenv("SLIPRING_DIR", death_directory, 1) == 0);
+	CHECK(atexit(death_say_where) == 0);
+	struct death_form own = *form;
+	for (size_t i; (i = atomic_fetch_add_explicit(&death_sum->next, 1, memory_order_relaxed)) < count;) {
+		own.seed = form->seed + i;
+		if (form->text == NULL || strstr(cases[i].what, form->text) != NULL)
+			death_run(&cases[i], &own);
+	}
+	CHECK(rmdir(death_directory) == 0);
+	return 0;
 }
 
-static inline int death_end(const char *what, const struct death_sum *sum, bool full)
+#define DEATH_FIGURE(name) (unsigned long long)a64_load_relaxed(&death_sum->name)
+
+static inline int death_main(int argc, char **argv, struct death_case *cases, size_t count, size_t every, const char *of)
 {
-	CHECK(objects_with("") == 2); /* . and .. */
-	CHECK(rmdir(death_directory) == 0);
-	printf("kill points: %llu of %llu in %d cases of %s%s; 0 torn, 0 lost, 0 repeated, 0 slots lost, 0 left over; %llu not reached "
-	       "again\n",
-	       (unsigned long long)sum->points, (unsigned long long)(sum->points + sum->skipped), sum->cases, what,
-	       full ? "" : " (--full: all)", (unsigned long long)sum->missed);
+	struct death_form form = {.every = every};
+	int arg = 1;
+	for (; arg < argc && argv[arg][0] == '-'; arg++) {
+		form.full = form.full || strcmp(argv[arg], "--full") == 0;
+		if (strcmp(argv[arg], "--every") == 0 && arg + 1 < argc)
+			form.every = strtoul(argv[++arg], NULL, 10);
+	}
+	if (form.full)
+		form.every = 1;
+	if (arg < argc)
+		form.text = argv[arg++];
+	if (arg < argc) {
+		form.point = strtoul(argv[arg], NULL, 10);
+		form.every = 1;
+	}
+	form.seed = test_seed();
+	death_sum = shared_memory(sizeof(*death_sum));
+	long workers = sysconf(_SC_NPROCESSORS_ONLN);
+	pid_t pids[64];
+	int started = 0;
+	for (; started < workers && started < 64; started++)
+		SPAWN(pids[started], (exit(death_worker(cases, count, &form)), 0));
+	int failed = 0;
+	for (int i = 0; i < started; i++) {
+		int status;
+		CHECK(waitpid(pids[i], &status, 0) == pids[i]);
+		failed += status != 0;
+	}
+	printf("kill points: %llu in slipring's code%s, %llu in other libraries', in %llu cases of %s (%llu left out, %llu not reached "
+	       "again): "
+	       "%llu frames verified, %llu slots filled again; %llu torn, %llu lost, %llu repeated, %llu slots lost, %llu left over, "
+	       "%llu rings unsound\n",
+	       DEATH_FIGURE(points), form.full ? "" : " (--full: all)", DEATH_FIGURE(elsewhere), DEATH_FIGURE(cases), of,
+	       DEATH_FIGURE(skipped), DEATH_FIGURE(missed), DEATH_FIGURE(verified), DEATH_FIGURE(claimed), DEATH_FIGURE(torn),
+	       DEATH_FIGURE(lost), DEATH_FIGURE(repeated), DEATH_FIGURE(slots_lost), DEATH_FIGURE(left_over), DEATH_FIGURE(unsound));
 	/* A run that mostly misses shows nothing. */
-	CHECK(sum->missed * 10 <= sum->points);
+	CHECK(DEATH_FIGURE(missed) * 50 <= DEATH_FIGURE(points) + DEATH_FIGURE(elsewhere));
+	CHECK(DEATH_FIGURE(torn) + DEATH_FIGURE(lost) + DEATH_FIGURE(repeated) + DEATH_FIGURE(slots_lost) + DEATH_FIGURE(left_over) +
+		      DEATH_FIGURE(unsound) ==
+	      0);
+	CHECK(failed == 0);
 	return 0;
 }
 

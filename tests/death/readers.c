@@ -1,15 +1,25 @@
 /*
  * A reader killed after every instruction of slipring's in each of its calls: the writer goes on, has every slot again, and other readers, that of the
  * same frame among them, lose nothing.
+ *
+ * SPDX-License-Identifier: Apache-2.0
  */
 #include "death.h"
 
-enum { SLOTS = 4, WORDS = 8, MORE_WORDS = 4096 };
+#include <pthread.h>
 
-enum state { EMPTY, ONE, FULL, ALL_BUT_ONE_LEASED, RETIRED, SHARED, STATES };
+enum { SLOTS = 4, WORDS = 8, MORE_WORDS = 1024 };
+
+enum state { EMPTY, ONE, FULL, ALL_BUT_ONE_LEASED, RETIRED, SHARED, LEFT_BY_THE_DEAD, STATES };
 
 static const char *const STATE_NAMES[STATES] = {
-	"empty", "one frame", "full", "all slots but one leased", "a generation retired", "the frame held by others too",
+	"empty",
+	"one frame",
+	"full",
+	"all slots but one leased",
+	"a generation retired",
+	"the frame held by others too",
+	"a dead reader's place and leases",
 };
 
 enum call {
@@ -17,6 +27,7 @@ enum call {
 	ATTACH_EITHER,
 	GET,
 	NEXT,
+	NEXT_WOKEN,
 	WAIT,
 	WAIT_IN_VAIN,
 	WAIT_MANY,
@@ -34,6 +45,7 @@ static const char *const CALL_NAMES[CALLS] = {
 	"open without a mode and get",
 	"get",
 	"next",
+	"next, asleep and woken",
 	"wait",
 	"wait in vain, asleep",
 	"wait on two channels in vain",
@@ -53,6 +65,11 @@ struct scene {
 	slip_frame *held[SLOTS];
 	int held_count;
 	uint64_t last;
+	pid_t dying; /* another reader */
+	/* Publishes when somebody sleeps, or the call is over. */
+	pthread_t waker;
+	bool wakes;
+	slip__a32 over;
 };
 
 static const char BASE[] = "death";
@@ -82,6 +99,7 @@ static void call(enum call call, slip_reader *reader, slip_frame *frame)
 	case ATTACH_EITHER: (void)slip_get_array(slip_reader_open(BASE, &o), "a"); break;
 	case GET: (void)slip_get_array(reader, "a"); break;
 	case NEXT: (void)slip_next(reader, "a", 0); break;
+	case NEXT_WOKEN: (void)slip_next(reader, "a", SLIP_FOREVER); break;
 	case WAIT: (void)slip_wait(reader, "a", 0); break;
 	case WAIT_IN_VAIN: (void)slip_wait(reader, "a", 200000); break;
 	case WAIT_MANY: (void)slip_wait_any(items, 2, 200000); break;
@@ -122,12 +140,24 @@ static int readers_life(void *context)
 		traced_mark();
 		if (s->call == DETACH_HOLDING)
 			frame = slip_get_array(reader, "a");
-		if (s->call == WAIT_IN_VAIN || s->call == WAIT_MANY)
+		if (s->call == WAIT_IN_VAIN || s->call == WAIT_MANY || s->call == NEXT_WOKEN)
 			while ((f = slip_next(reader, "a", 0)) != NULL)
 				CHECK(slip_release(f) == 0);
 	}
 	traced_mark();
 	call(s->call, reader, frame);
+	traced_mark();
+	return 0;
+}
+
+/* Holds two of the newest frames when it is killed. */
+static int dead_readers_life(void *context)
+{
+	(void)context;
+	slip_reader *reader = slip_reader_open(BASE, NULL);
+	CHECK(slip_next(reader, "a", 0) == NULL);
+	traced_mark();
+	CHECK(slip_next(reader, "a", 0) != NULL && slip_get_array(reader, "a") != NULL);
 	traced_mark();
 	return 0;
 }
@@ -141,7 +171,9 @@ static slip_frame *next_of(struct scene *s)
 		CHECK(errno == ETIMEDOUT);
 		return NULL;
 	}
-	CHECK(whole_words(f->data, f->size / 8) == f->seq && f->seq == s->last + 1 + f->missed);
+	death_verify(f);
+	death_count(&death_sum->repeated, f->seq < s->last + 1 + f->missed, "repeated");
+	death_count(&death_sum->lost, f->seq > s->last + 1 + f->missed, "lost");
 	s->last = f->seq;
 	return f;
 }
@@ -161,7 +193,28 @@ static void begin(struct scene *s)
 	s->bystander = slip_reader_open(BASE, &r);
 	s->held_count = 0;
 	s->last = 0;
+	s->wakes = false;
 	CHECK(next_of(s) == NULL);
+	if (s->state == LEFT_BY_THE_DEAD) {
+		s->dying = traced_start(dead_readers_life, s);
+		CHECK(traced_to_mark(s->dying));
+	}
+}
+
+static void *wake(void *context)
+{
+	struct scene *s = context;
+	slip_channel_name name;
+	struct slip__segment segment;
+	CHECK(slip__name_make(BASE, "a", &name) == 0);
+	CHECK(slip__segment_open(&name, NULL, SLIP__VIEW_CONTROL, &segment) == 0);
+	while ((a32_load_relaxed(segment.ring.fw) & 1) == 0 && a32_load_acquire(&s->over) == 0) {
+		struct timespec t = {.tv_nsec = 20000};
+		(void)nanosleep(&t, NULL);
+	}
+	slip__segment_close(&segment);
+	CHECK(publish_numbered(s->writer, "a", WORDS) == 0);
+	return NULL;
 }
 
 /* The ring's state; where the child is attached already, it is as behind as the state says. */
@@ -180,6 +233,15 @@ static void fill(struct scene *s)
 	}
 	if (s->state == RETIRED)
 		CHECK(publish_numbered(s->writer, "a", MORE_WORDS) == 0);
+	if (s->state == LEFT_BY_THE_DEAD) {
+		CHECK(traced_to_mark(s->dying));
+		traced_kill(s->dying);
+	}
+	if (s->call == NEXT_WOKEN) {
+		s->wakes = true;
+		a32_store_relaxed(&s->over, 0);
+		CHECK(pthread_create(&s->waker, NULL, wake, s) == 0);
+	}
 }
 
 static void prepare(void *context, int stage)
@@ -191,6 +253,8 @@ static void prepare(void *context, int stage)
 	if ((stage < 0) == attaches)
 		fill(s);
 }
+
+enum ending { LEFT_NOTHING, LEFT_PLACE, LEFT_LEASE };
 
 static int free_slots(slip_writer *writer)
 {
@@ -204,22 +268,44 @@ static int free_slots(slip_writer *writer)
 	return count;
 }
 
-static void judge(void *context)
+/* What the dead one left in the table and on the slots. */
+static int look_for_traces(const struct scene *s)
+{
+	slip_channel_name name;
+	struct slip__segment segment;
+	CHECK(slip__name_make(BASE, "a", &name) == 0);
+	CHECK(slip__segment_open(&name, NULL, SLIP__VIEW_CONTROL, &segment) == 0);
+	const uint64_t bystander = s->state == RETIRED ? 0 : 1; /* it came first; to the new ring it has yet to come */
+	uint64_t pins = 0;
+	for (uint32_t i = 0; i < segment.geometry.slots; i++)
+		pins |= a64_load_relaxed(slip__pins(&segment.ring, i)) & ~bystander;
+	uint64_t marks = (a64_load_relaxed(&segment.header->attached) | a64_load_relaxed(&segment.header->in_order)) & ~bystander;
+	slip__segment_close(&segment);
+	return pins != 0 ? LEFT_LEASE : marks != 0 ? LEFT_PLACE : LEFT_NOTHING;
+}
+
+static int judge(void *context)
 {
 	struct scene *s = context;
+	if (s->wakes) {
+		a32_store_release(&s->over, 1);
+		CHECK(pthread_join(s->waker, NULL) == 0);
+	}
+	const int ending = look_for_traces(s);
 	slip_writer_stats stats = {.struct_size = sizeof(stats)};
 	/* What others hold stays as it is. */
 	for (int i = 0; i < s->held_count; i++)
-		CHECK(whole_words(s->held[i]->data, s->held[i]->size / 8) == s->held[i]->seq);
+		death_verify(s->held[i]);
 	for (int i = 0; i < s->held_count; i++)
 		CHECK(slip_release(s->held[i]) == 0);
 	/* The writer never waits for the dead; what it held is there again when the kernel has let go of it. */
 	int tries = 0;
+	int claimed;
 	CHECK(slip_writer_get_stats(s->writer, "a", &stats) == 0);
-	while (free_slots(s->writer) != SLOTS - (stats.last_seq > 0)) {
-		CHECK(++tries < 5000);
+	while ((claimed = free_slots(s->writer)) != SLOTS - (stats.last_seq > 0) && ++tries < 2000)
 		pause_ms(1);
-	}
+	add(&death_sum->claimed, (uint64_t)claimed);
+	death_count(&death_sum->slots_lost, claimed != SLOTS - (stats.last_seq > 0), "slots that cannot be filled");
 	for (int i = 0; i < SLOTS + 1; i++) {
 		CHECK(publish_numbered(s->writer, "a", WORDS) == 0);
 		slip_frame *f;
@@ -227,18 +313,22 @@ static void judge(void *context)
 			CHECK(slip_release(f) == 0);
 	}
 	CHECK(slip_writer_get_stats(s->writer, "a", &stats) == 0);
-	CHECK(s->last == stats.last_seq);
+	death_count(&death_sum->lost, s->last != stats.last_seq, "the bystander's last");
+	/* Nobody takes the dead for an attached reader. */
 	CHECK(slip_readers_attached(s->writer, "a") == 1);
 	slip_reader *newcomer = slip_reader_open(BASE, NULL);
 	slip_frame *f = slip_get_array(newcomer, "a");
-	CHECK(f != NULL && f->seq == stats.last_seq && whole_words(f->data, f->size / 8) == f->seq);
+	CHECK(f != NULL);
+	death_verify(f);
+	death_count(&death_sum->lost, f->seq != stats.last_seq, "another frame than the newest");
 	CHECK(slip_readers_attached(s->writer, "a") == 2);
 	CHECK(slip_release(f) == 0);
 	slip_reader_close(newcomer);
-	expect_nothing_held(BASE, "a");
+	death_check_ring(BASE, "a");
 	slip_reader_close(s->bystander);
 	slip_writer_close(s->writer);
-	CHECK(objects_with(BASE) == 0);
+	death_check_directory();
+	return ending;
 }
 
 static bool makes_sense(enum call call, enum state state)
@@ -247,6 +337,7 @@ static bool makes_sense(enum call call, enum state state)
 	case DETACH_HOLDING:
 	case RELEASE:
 	case RELEASE_SHARED: return state != EMPTY;
+	case NEXT_WOKEN:
 	case WAIT_IN_VAIN: return state != ALL_BUT_ONE_LEASED && state != SHARED;
 	case WAIT_MANY: return state == FULL || state == EMPTY;
 	default: return true;
@@ -255,32 +346,26 @@ static bool makes_sense(enum call call, enum state state)
 
 int main(int argc, char **argv)
 {
-	if (!TRACED_HERE) {
-		printf("skipped: single-stepping is written for x86-64\n");
-		return SKIPPED;
-	}
-	bool full = argc > 1 && strcmp(argv[1], "--full") == 0;
-	const char *seed = getenv("SLIPRING_SEED");
-	size_t first = seed != NULL ? strtoul(seed, NULL, 10) : (size_t)getpid();
-	size_t stride = full ? 1 : 61;
-	printf("seed %zu (SLIPRING_SEED)\n", first);
-	death_own_directory();
-	struct death_sum sum = {0};
-	for (int call = 0; call < CALLS; call++)
-		for (int state = 0; state < STATES; state++) {
+	static struct death_case cases[CALLS * STATES];
+	static struct scene scenes[CALLS * STATES];
+	static char names[CALLS * STATES][128];
+	size_t count = 0;
+	for (unsigned call = 0; call < CALLS; call++)
+		for (unsigned state = 0; state < STATES; state++) {
 			if (!makes_sense(call, state))
 				continue;
-			struct scene scene = {.call = call, .state = state};
-			char what[128];
-			(void)snprintf(what, sizeof(what), "%s: %s", CALL_NAMES[call], STATE_NAMES[state]);
-			const struct death_case c = {.what = what,
-						     .body = readers_life,
-						     .stages = call == ATTACH || call == ATTACH_EITHER || call == OBSERVE ? 0 : 1,
-						     .before = true,
-						     .prepare = prepare,
-						     .judge = judge,
-						     .context = &scene};
-			death_run(&c, stride, first++, &sum);
+			const bool attaches = call == ATTACH || call == ATTACH_EITHER || call == OBSERVE;
+			scenes[count] = (struct scene){.call = call, .state = state};
+			(void)snprintf(names[count], sizeof(names[count]), "%s: %s", CALL_NAMES[call], STATE_NAMES[state]);
+			cases[count] = (struct death_case){.what = names[count],
+							   .body = readers_life,
+							   .stages = attaches ? 0 : 1,
+							   .before = true,
+							   .prepare = prepare,
+							   .judge = judge,
+							   .endings = {"left nothing", "left a place", "left a lease"},
+							   .context = &scenes[count]};
+			count++;
 		}
-	return death_end("a reader", &sum, full);
+	return death_main(argc, argv, cases, count, 13, "readers");
 }

@@ -1,7 +1,7 @@
 /*
  * allocations.h - counts a program's allocations, and has one of them fail. To be included by one file of a program: what it defines stands
  * in for the C library's, for slipring, for liburcu and for the C library itself. Where a sanitizer's does that already, for slipring alone
- * (--wrap).
+ * (SLIP_WRAPPED: linked with --wrap).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -13,7 +13,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SLIP_WRAPPED
 enum { ALLOCATIONS_OF_ALL = 0 };
 #define STAND_IN(name) __wrap_##name
 #define GENUINE(name) __real_##name
@@ -82,7 +82,7 @@ void STAND_IN(free)(void *memory)
 	GENUINE(free)(memory);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SLIP_WRAPPED
 int GENUINE(posix_memalign)(void **memory, size_t alignment, size_t size);
 
 int STAND_IN(posix_memalign)(void **memory, size_t alignment, size_t size)

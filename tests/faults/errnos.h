@@ -2,6 +2,7 @@
  * errnos.h - what each system call that slipring makes, itself, through the C library or through liburcu, can fail with: the errnos of its
  * manual page that apply to what is asked of it, and what an old kernel or a filter (seccomp) says. An empty list: it cannot fail, or
  * (membarrier, a futex that does not exist) liburcu or the C library end the process, which only a system does that changes its mind.
+ * A futex's ETIMEDOUT comes by itself, in waits that are in vain.
  *
  * Beside it, why the library's call may succeed all the same. Everywhere: EINTR, after which it is made again; EEXIST, ENOENT and EBUSY,
  * where somebody else was faster: what is there now is looked at again.
@@ -77,9 +78,9 @@ static const struct call_errnos CALL_ERRNOS[] = {
 	{"pread", SYS_pread64, ANY, 0, 0, NULL, {EINTR, EIO}},
 	{"close", SYS_close, ANY, 0, 0, "the descriptor is gone all the same", {EINTR, EIO}},
 	{"futex(FUTEX_WAKE)", SYS_futex, 1, 0x7f, FUTEX_WAKE, "sleepers look up within a second", {EINVAL}},
-	{"futex(FUTEX_WAIT)", SYS_futex, ANY, 0, 0, "looked at again", {EAGAIN, EINTR, ETIMEDOUT}},
+	{"futex(FUTEX_WAIT)", SYS_futex, ANY, 0, 0, "looked at again", {EAGAIN, EINTR}},
 #ifdef SYS_futex_waitv
-	{"futex_waitv", SYS_futex_waitv, ANY, 0, 0, "polled then", {EAGAIN, EINTR, EINVAL, ENOMEM, ENOSYS, EPERM, ETIMEDOUT}},
+	{"futex_waitv", SYS_futex_waitv, ANY, 0, 0, "polled then", {EAGAIN, EINTR, EINVAL, ENOMEM, ENOSYS, EPERM}},
 #endif
 	{"clock_nanosleep", SYS_clock_nanosleep, ANY, 0, 0, "slept less", {EINTR}},
 	{"getrandom", SYS_getrandom, ANY, 0, 0, NULL, {EINTR, ENOSYS, EPERM}},

@@ -109,26 +109,42 @@ static int do_next(struct stage *t)
 	return whole(ASK(t, API_NEXT, slip_next(t->reader, "a", 0)));
 }
 
-/* Nothing comes: being out of time is what it should end with. */
-static int in_vain(int done)
+static int64_t now(void)
 {
-	return done != 0 && errno == ETIMEDOUT ? 0 : done;
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Nothing comes: being out of time is what it should end with, and not before. */
+static int in_vain(int done, int64_t since)
+{
+	if (done == 0 || errno != ETIMEDOUT)
+		return done;
+	bool whole_time = now() - since >= WAIT_NS;
+	errno = ECANCELED; /* in nobody's list */
+	return whole_time ? 0 : -1;
 }
 
 static int do_wait(struct stage *t)
 {
-	return in_vain(ASK(t, API_WAIT, slip_wait(t->reader, "a", WAIT_NS)));
+	int64_t since = now();
+	return in_vain(ASK(t, API_WAIT, slip_wait(t->reader, "a", WAIT_NS)), since);
 }
 
 static int do_wait_absent(struct stage *t)
 {
-	return reader_of(t, t->mode, false) == NULL ? -1 : in_vain(ASK(t, API_WAIT, slip_wait_for_array(t->reader, "a", WAIT_NS)));
+	int64_t since = now();
+	if (reader_of(t, t->mode, false) == NULL)
+		return -1;
+	return in_vain(ASK(t, API_WAIT, slip_wait_for_array(t->reader, "a", WAIT_NS)), since);
 }
 
 static int do_wait_any(struct stage *t)
 {
 	slip_wait_item items[] = {{.reader = t->reader, .channel = "a"}, {.reader = t->reader, .channel = "b"}};
-	return in_vain(ASK(t, API_WAIT_ANY, slip_wait_any(items, 2, WAIT_NS)));
+	int64_t since = now();
+	return in_vain(ASK(t, API_WAIT_ANY, slip_wait_any(items, 2, WAIT_NS)), since);
 }
 
 static int do_wake(struct stage *t)

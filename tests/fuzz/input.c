@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (opened)
 		read_frames(&input);
 	stderr = kept;
-	if (opened)
+	if (opened && input.frame > 0)
 		round_trip(&input.video);
 	input_close(&input);
 	/* The same bytes as a frame's metadata. */

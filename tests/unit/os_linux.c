@@ -37,6 +37,21 @@ Test(os, a_made_file_has_exact_permissions_and_size)
 	cr_assert_eq(slip__os_leads_to(file_name(), file.identity), 0);
 }
 
+Test(os, a_name_that_cannot_be_looked_at_is_neither_here_nor_gone)
+{
+	char path[128];
+	struct slip__file file;
+	make_file(&file);
+	(void)snprintf(path, sizeof(path), "%s/%s-loop", slip__os_directory(), file_name());
+	cr_assert_eq(symlink(path, path), 0);
+	cr_assert_eq(setenv("SLIPRING_DIR", path, 1), 0);
+	cr_assert_eq(slip__os_leads_to(file_name(), file.identity), -1);
+	cr_assert_eq(errno, ELOOP);
+	cr_assert_eq(unsetenv("SLIPRING_DIR"), 0);
+	cr_assert_eq(unlink(path), 0);
+	cr_assert_eq(slip__os_unlink(file_name()), 0);
+}
+
 Test(os, linking_never_replaces)
 {
 	struct slip__file file;
