@@ -8,8 +8,8 @@
  *  - A frame that you got is yours until slip_release, however long that takes: it does not change under you. A reader that never
  *    releases costs the ring a slot.
  *  - Handles do not survive fork (ECHILD). Open them in the process that uses them.
- *  - Who may write to the control object can starve the channel; who owns the objects can truncate them under you, which is a
- *    SIGBUS. Give permissions to those whom you trust with that; let others observe.
+ *  - Who may write to the control object, as readers may, can starve the channel, change frames under you, and truncate it, which is a
+ *    SIGBUS. Give permissions to those whom you trust with that; let others observe (docs/security.md).
  *  - The directory is /dev/shm; the environment variable SLIPRING_DIR names another one (a tmpfs of your own).
  *
  * Functions return 0 or a pointer, or -1 or NULL with errno set and a sentence in slip_error_detail().

@@ -24,8 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case 0:
 		case 1: (void)slip_set_array(writer, "a", &a); break;
 		case 2:
-			if (loan != NULL)
-				(void)slip_publish(loan);
+			if (loan != NULL && slip_publish(loan) != 0)
+				CHECK(slip_discard(loan) == 0);
 			loan = slip_loan(writer, "a", &a);
 			if (loan != NULL)
 				memset(loan->data, 1, loan->size);
@@ -39,9 +39,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		fuzz_read(&s, reader, held);
 	}
-	slip_writer_close(writer);
-	slip_reader_close(reader);
 	fuzz_release(held);
+	slip_reader_close(reader);
+	if (loan != NULL)
+		(void)slip_discard(loan);
+	fuzz_expect_published(writer);
+	slip_writer_close(writer);
 	fuzz_expect_recovery();
 	fuzz_end();
 	return 0;

@@ -288,15 +288,14 @@ static inline void fuzz_release(slip_frame *held[FUZZ_HELD])
 			CHECK(slip_release(held[i]) == 0);
 }
 
-/*
- * Whatever was written there: with nobody attached any more, the next writer publishes, a fresh reader gets that very frame, and nothing is left after it.
- * (Its own loans and leases were ended.)
- */
-static inline void fuzz_expect_recovery(void)
+/* With nothing lent or leased: what a writer publishes, a fresh reader gets. An epoch's numbers may be used up. */
+static inline void fuzz_expect_published(slip_writer *writer)
 {
-	slip_writer *writer = slip_writer_open("fuzz", NULL);
 	slip_array a = fuzz_array(FUZZ_WORDS);
-	CHECK(slip_set_array(writer, "a", &a) == 0);
+	int done = slip_set_array(writer, "a", &a);
+	if (done != 0 && errno == EOVERFLOW)
+		return;
+	CHECK(done == 0);
 	slip_writer_stats stats = {.struct_size = sizeof(stats)};
 	CHECK(slip_writer_get_stats(writer, "a", &stats) == 0);
 	slip_reader_options o = SLIP_READER_OPTIONS_INIT;
@@ -306,6 +305,13 @@ static inline void fuzz_expect_recovery(void)
 	CHECK(f != NULL && f->seq == stats.last_seq && f->epoch == stats.epoch && f->size == FUZZ_WORDS * sizeof(uint64_t));
 	CHECK(slip_release(f) == 0);
 	slip_reader_close(reader);
+}
+
+/* Whatever was written there: with nobody attached any more the next writer finds a channel that works, and leaves nothing. */
+static inline void fuzz_expect_recovery(void)
+{
+	slip_writer *writer = slip_writer_open("fuzz", NULL);
+	fuzz_expect_published(writer);
 	slip_writer_close(writer);
 	CHECK(objects_with("slipring@fuzz@a@") == 0);
 }

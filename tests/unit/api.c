@@ -184,3 +184,212 @@ Test(api, a_waker_ends_one_wait)
 	slip_reader_close(reader);
 	slip_waker_close(waker);
 }
+
+Test(api, what_is_no_frame_or_no_loan_ends_as_none)
+{
+	int (*const ends[])(slip_frame *) = {slip_publish, slip_publish_keep, slip_discard, slip_discard_keep};
+	put(1);
+	slip_frame *lease = slip_get_array(r, "a");
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		cr_assert_eq(ends[i](NULL), -1);
+		cr_assert_eq(errno, EINVAL);
+		cr_assert_eq(ends[i](lease), -1);
+		cr_assert_eq(errno, EINVAL);
+	}
+	cr_assert_eq(slip_frame_set_metadata(NULL, "m", 1), -1);
+	cr_assert_eq(slip_frame_set_metadata(lease, "m", 1), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_frame_set_capture(NULL, 1, 1), -1);
+	cr_assert_eq(slip_frame_set_capture(lease, 1, 1), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(content(lease), 1);
+	cr_assert_eq(slip_release(lease), 0);
+}
+
+Test(api, a_loan_takes_metadata_and_capture_times_until_it_ends)
+{
+	char long_one[SLIP_METADATA_MAX + 1] = {0};
+	slip_array a = bytes_array(NULL, 8);
+	slip_frame *loan = slip_loan(w, "a", &a);
+	cr_assert_eq(slip_frame_set_metadata(loan, long_one, sizeof(long_one)), -1);
+	cr_assert_eq(errno, EMSGSIZE);
+	cr_assert_eq(slip_frame_set_metadata(loan, NULL, 3), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_frame_set_metadata(loan, "first", 5), 0);
+	cr_assert_eq(slip_frame_set_metadata(loan, NULL, 0), 0, "none is possible too");
+	cr_assert_null(loan->metadata);
+	cr_assert_eq(slip_frame_set_metadata(loan, "last", 4), 0);
+	cr_assert_eq(slip_frame_set_capture(loan, 5, 7), 0);
+	cr_assert_eq(slip_publish(loan), 0);
+	cr_assert_eq(slip_frame_set_metadata(loan, "late", 4), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_frame_set_capture(loan, 1, 1), -1);
+	cr_assert_eq(errno, EINVAL);
+	slip_frame *f = slip_get_array(r, "a");
+	cr_assert_eq(f->metadata_size, 4);
+	cr_assert_arr_eq(f->metadata, "last", 4);
+	cr_assert_eq(f->capture_ns, 5);
+	cr_assert_eq(f->capture_realtime_ns, 7);
+	cr_assert_eq(slip_release(f), 0);
+	a = bytes_array("x", 1);
+	a.metadata_size = 1;
+	cr_assert_eq(slip_set_array(w, "a", &a), -1);
+	cr_assert_eq(errno, EINVAL);
+}
+
+Test(api, copies_only_what_is_a_frame)
+{
+	char out[8];
+	put(1);
+	slip_frame *f = slip_get_array(r, "a");
+	cr_assert_eq(slip_copy(f, NULL, 8), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_copy(f, NULL, 0), -1);
+	cr_assert_eq(errno, EMSGSIZE);
+	slip_frame other = *f;
+	other.dtype.bits = 7;
+	cr_assert_eq(slip_copy(&other, out, sizeof(out)), -1);
+	cr_assert_eq(errno, EINVAL);
+	other = *f;
+	other.ndim = 2;
+	other.shape[0] = other.shape[1] = INT64_MAX;
+	cr_assert_eq(slip_copy(&other, out, sizeof(out)), -1);
+	cr_assert_eq(errno, EINVAL);
+	other = *f;
+	other.shape[0] = 0;
+	cr_assert_eq(slip_copy(&other, NULL, 0), 0, "an array without elements has nothing to copy");
+	cr_assert_eq(slip_release(f), 0);
+}
+
+Test(api, each_kind_of_image_has_its_own_channel)
+{
+	unsigned char pixels[4] = {1, 2, 3, 4};
+	slip_array a = SLIP_ARRAY_INIT;
+	a.data = pixels;
+	a.dtype = SLIP_U8;
+	a.ndim = 2;
+	a.shape[0] = a.shape[1] = 2;
+	cr_assert_eq(slip_set_depth(w, &a), 0);
+	pixels[0] = 9;
+	cr_assert_eq(slip_set_mask(w, &a), 0);
+	cr_assert_null(slip_get_image(r));
+	slip_frame *depth = slip_get_depth(r);
+	slip_frame *mask = slip_get_mask(r);
+	cr_assert_eq(*(const char *)depth->data, 1);
+	cr_assert_eq(*(const char *)mask->data, 9);
+	cr_assert_eq(slip_release(depth), 0);
+	cr_assert_eq(slip_release(mask), 0);
+}
+
+Test(api, options_that_cannot_be_are_refused)
+{
+	slip_reader_options reads = SLIP_READER_OPTIONS_INIT;
+	reads.mode = (slip_mode)99;
+	cr_assert_null(slip_reader_open(base, &reads));
+	cr_assert_eq(errno, EINVAL);
+	slip_writer_options bad[6];
+	for (int i = 0; i < 6; i++)
+		bad[i] = (slip_writer_options)SLIP_WRITER_OPTIONS_INIT;
+	bad[0].mode = (slip_mode)99;
+	bad[1].slots = 1;
+	bad[2].max_readers = SLIP_MAX_READERS + 1;
+	bad[3].leases_per_reader = SLIP_MAX_LEASES + 1;
+	bad[4].max_loans = SLIP_MAX_LOANS + 1;
+	bad[5].slots = bad[5].history = 4;
+	for (int i = 0; i < 6; i++) {
+		errno = 0;
+		cr_assert_null(slip_writer_open(base, &bad[i]), "options %d", i);
+		cr_assert_eq(errno, EINVAL, "options %d", i);
+	}
+}
+
+Test(api, without_a_handle_or_a_name_nothing_is_asked_or_set)
+{
+	slip_array a = bytes_array("x", 1);
+	slip_writer_stats stats = {.struct_size = sizeof(stats)};
+	cr_assert_eq(slip_set_array(NULL, "a", &a), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_set_array(w, NULL, &a), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_set_array(w, "a", NULL), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_null(slip_loan(NULL, "a", &a));
+	cr_assert_null(slip_loan(w, "a", NULL));
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_channel_create(NULL, "a", &a), -1);
+	cr_assert_eq(slip_channel_create(w, "a", NULL), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_readers_attached(NULL, "a"), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_readers_attached(w, "a/b"), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_readers_attached(w, "never made"), -1);
+	cr_assert_eq(slip_readers_attached(w, "unmade"), 0);
+	cr_assert_eq(slip_writer_get_stats(NULL, "a", &stats), -1);
+	cr_assert_eq(slip_writer_get_stats(w, "unmade", &stats), -1);
+	cr_assert_eq(errno, ENOENT);
+	cr_assert_eq(slip_writer_get_stats(w, "unmade", NULL), -1);
+	cr_assert_eq(errno, EINVAL);
+	stats.struct_size--;
+	cr_assert_eq(slip_writer_get_stats(w, "unmade", &stats), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_writer_alive(NULL, "a"), -1);
+	cr_assert_eq(slip_reader_get_stats(r, "a", NULL), -1);
+	cr_assert_eq(errno, EINVAL);
+}
+
+Test(api, a_wait_for_what_cannot_be_waited_for_is_refused_at_once)
+{
+	slip_wait_item items[129] = {0};
+	cr_assert_eq(slip_wait_any(NULL, 1, SLIP_FOREVER), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_wait_any(items, 129, SLIP_FOREVER), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_wait_any(items, 1, SLIP_FOREVER), -1, "an item without a reader");
+	cr_assert_eq(errno, EINVAL);
+	items[0] = (slip_wait_item){.reader = r, .channel = "a/b"};
+	cr_assert_eq(slip_wait_any(items, 1, SLIP_FOREVER), -1);
+	cr_assert_eq(errno, EINVAL);
+}
+
+Test(api, a_child_closes_its_copy_of_a_reader_that_found_nothing)
+{
+	slip_reader_options options = SLIP_READER_OPTIONS_INIT;
+	options.mode = SLIP_MODE_LOCK_FREE;
+	slip_reader *reader = slip_reader_open(base, &options);
+	cr_assert_null(slip_get_array(reader, "a"));
+	cr_assert_eq(errno, ENOENT);
+	pid_t child = fork();
+	if (child == 0) {
+		slip_reader_close(reader);
+		_exit(0);
+	}
+	int status;
+	waitpid(child, &status, 0);
+	cr_assert_eq(status, 0);
+	put(1);
+	slip_frame *f = slip_get_array(reader, "a");
+	cr_assert_eq(content(f), 1);
+	cr_assert_eq(slip_release(f), 0);
+	slip_reader_close(reader);
+}
+
+Test(api, a_slot_that_changed_its_seq_under_a_lease_is_damage)
+{
+	struct slip__segment segment;
+	slip_channel_name name;
+	put(1);
+	slip_frame *held = slip_get_array(r, "a");
+	cr_assert_eq(slip__name_make(base, "a", &name), 0);
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_HEIR, &segment), 0);
+	struct slip__place place;
+	cr_assert_eq(slip__slot_latest(&segment.ring, &place), SLIP__FOUND);
+	a64_store_relaxed(slip__seq(&segment.ring, place.slot), 2);
+	a64_store_relaxed(&segment.header->head, UINT64_C(2) << 16 | place.slot);
+	cr_assert_null(slip_get_array(r, "a"));
+	cr_assert_eq(errno, EBADMSG, "%s", slip_error_detail());
+	a64_store_relaxed(slip__seq(&segment.ring, place.slot), 1);
+	a64_store_relaxed(&segment.header->head, UINT64_C(1) << 16 | place.slot);
+	slip__segment_close(&segment);
+	cr_assert_eq(slip_release(held), 0);
+}

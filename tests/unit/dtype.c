@@ -58,3 +58,25 @@ Test(dtype, encodings_are_those_of_ros)
 	slip__dtype_encoding(SLIP_U8, 100, encoding);
 	cr_assert_str_eq(encoding, "");
 }
+
+Test(dtype, names_only_types_and_only_where_the_name_fits)
+{
+	char name[24];
+	cr_assert_eq(slip_dtype_name((slip_dtype){SLIP_UINT, 7, 1}, name, sizeof(name)), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_dtype_name(SLIP_U8, name, sizeof("uint8") - 1), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_dtype_name(SLIP_U8, name, sizeof("uint8")), 0);
+	slip_dtype vector = SLIP_U8;
+	vector.lanes = 4;
+	cr_assert_not(slip__dtype_equal(vector, SLIP_U8));
+	slip_dtype dtype;
+	cr_assert_eq(slip_dtype_parse("float32xx", &dtype), -1);
+	char encoding[SLIP_ENCODING_MAX];
+	slip__dtype_encoding(vector, 1, encoding);
+	cr_assert_str_eq(encoding, "");
+	slip__dtype_encoding(SLIP_U8, 0, encoding);
+	cr_assert_str_eq(encoding, "");
+	slip__dtype_encoding((slip_dtype){SLIP_UINT, 7, 1}, 1, encoding);
+	cr_assert_str_eq(encoding, "");
+}

@@ -58,3 +58,36 @@ Test(inspect, shows_slots_loans_and_own_leases)
 	slip_release(kept);
 	slip_writer_close(w);
 }
+
+Test(inspect, a_list_of_a_base_that_cannot_be_is_refused)
+{
+	slip_channel_name *names;
+	slip_leftover *leftovers;
+	size_t count;
+	cr_assert_eq(slip_list_channels("a/b", &names, &count), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_gc_list("a/b", &leftovers, &count), -1);
+	cr_assert_eq(errno, EINVAL);
+}
+
+Test(inspect, a_list_grows_past_its_first_room)
+{
+	const char *base = own_base("inspect");
+	slip_writer *w = slip_writer_open(base, NULL);
+	slip_array a = bytes_array("x", 1);
+	char channel[8];
+	for (int i = 0; i < 20; i++) {
+		(void)snprintf(channel, sizeof(channel), "c%02d", i);
+		cr_assert_eq(slip_set_array(w, channel, &a), 0);
+	}
+	slip_channel_name *names;
+	size_t count;
+	cr_assert_eq(slip_list_channels(base, &names, &count), 0);
+	cr_assert_eq(count, 20);
+	for (size_t i = 0; i < count; i++) {
+		(void)snprintf(channel, sizeof(channel), "c%02d", (int)i);
+		cr_assert_str_eq(names[i].channel, channel);
+	}
+	free(names);
+	slip_writer_close(w);
+}

@@ -3,8 +3,11 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 static const char *file_name(void)
@@ -163,4 +166,40 @@ Test(os_linux, what_can_never_fit_is_refused_before_any_of_it_is_allocated)
 	cr_assert_eq(statvfs("/dev/shm", &after), 0);
 	/* Others may use it meanwhile, but not most of it. */
 	cr_assert(after.f_bavail > before.f_bavail / 2);
+}
+
+Test(os, a_socket_is_refused_and_named)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", slip__os_directory(), file_name());
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	cr_assert_eq(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	struct slip__file file;
+	cr_assert_eq(slip__os_open(file_name(), SLIP__READ_ONLY, &file), -1);
+	close(fd);
+	unlink(address.sun_path);
+}
+
+Test(os, a_path_that_is_too_long_is_refused)
+{
+	char directory[PATH_MAX];
+	memset(directory, 'd', sizeof(directory) - 1);
+	directory[0] = '/';
+	directory[sizeof(directory) - 1] = '\0';
+	cr_assert_eq(setenv("SLIPRING_DIR", directory, 1), 0);
+	struct slip__file file;
+	cr_assert_eq(slip__os_open(file_name(), SLIP__READ_ONLY, &file), -1);
+	cr_assert_eq(errno, ENAMETOOLONG);
+	cr_assert_eq(setenv("SLIPRING_DIR", "", 1), 0);
+	cr_assert_str_eq(slip__os_directory(), "/dev/shm", "an empty one is none");
+}
+
+Test(os, a_wait_on_more_words_than_the_kernel_takes_is_refused)
+{
+	static slip__a32 word;
+	struct slip__futex futexes[SLIP__FUTEX_MANY + 1];
+	for (size_t i = 0; i <= SLIP__FUTEX_MANY; i++)
+		futexes[i] = (struct slip__futex){.word = &word};
+	cr_assert_eq(slip__os_futex_wait_many(futexes, SLIP__FUTEX_MANY + 1, INT64_MAX), -1);
+	cr_assert_eq(errno, EINVAL);
 }

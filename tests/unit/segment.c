@@ -131,3 +131,64 @@ Test(segment, a_plan_too_large_is_an_overflow_and_one_without_room_leaves_nothin
 	cr_assert_eq(slip__segment_lay_out(&plan, &geometry), -1);
 	cr_assert_eq(errno, EOVERFLOW);
 }
+
+static void expect_wrong(const char *word)
+{
+	cr_assert_eq(slip__segment_check(&made), -1, "%s", word);
+	cr_assert_eq(errno, EBADMSG);
+	cr_assert_not_null(strstr(slip_error_detail(), word), "%s", slip_error_detail());
+}
+
+Test(segment, check_finds_each_word_that_contradicts_another)
+{
+	/* A ring of two frames: seq 1 in slot 1, seq 2 in slot 3. */
+	const uint32_t slots[] = {1, 3};
+	for (uint32_t i = 0; i < 2; i++) {
+		a64_store_relaxed(slip__pins(&made.ring, slots[i]), SLIP__PIN_WRITING);
+		(void)slip__slot_publish(&made.ring, slots[i], i + 1, false, i + 1);
+	}
+	cr_assert_eq(slip__segment_check(&made), 0, "%s", slip_error_detail());
+	a64_store_relaxed(slip__pins(&made.ring, 0), UINT64_C(1) << made.geometry.max_readers);
+	expect_wrong("held by a reader beyond 3");
+	a64_store_relaxed(slip__pins(&made.ring, 0), 0);
+	a64_store_relaxed(slip__pins(&made.ring, 1), SLIP__PIN_WRITING);
+	expect_wrong("slot 1 is being filled, but readable as seq 1");
+	a64_store_relaxed(slip__pins(&made.ring, 1), 0);
+	a64_store_relaxed(slip__seq(&made.ring, 4), 1);
+	expect_wrong("slots 1 and 4 both have seq 1");
+	a64_store_relaxed(slip__seq(&made.ring, 1), 0);
+	expect_wrong("the ring does not lead to slot 4 for seq 1");
+	a64_store_relaxed(slip__seq(&made.ring, 1), 1);
+	a64_store_relaxed(slip__seq(&made.ring, 4), 0);
+	a64_store_relaxed(slip__seq(&made.ring, 3), 0);
+	expect_wrong("head says that slot 3 has seq 2; it has 0");
+	a64_store_relaxed(slip__seq(&made.ring, 3), 2);
+	cr_assert_eq(slip__segment_check(&made), 0, "%s", slip_error_detail());
+}
+
+Test(segment, a_payload_with_a_second_name_is_read_but_not_written_to)
+{
+	char object[SLIP_OBJECT_MAX];
+	char path[2][512];
+	struct slip__segment opened;
+	slip__object_name(&name, SLIP__OBJECT_PAYLOAD, made.geometry.id, object);
+	(void)snprintf(path[0], sizeof(path[0]), "%s/%s", slip__os_directory(), object);
+	(void)snprintf(path[1], sizeof(path[1]), "%s/%s-second", slip__os_directory(), name.base);
+	cr_assert_eq(link(path[0], path[1]), 0);
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, &opened), 0, "%s", slip_error_detail());
+	cr_assert_eq(slip__segment_map_payload(&opened, SLIP__READ_WRITE), -1);
+	cr_assert_eq(errno, EPERM);
+	slip__segment_close(&opened);
+	cr_assert_eq(unlink(path[1]), 0);
+}
+
+Test(segment, a_payload_of_another_user_is_refused)
+{
+	char object[SLIP_OBJECT_MAX];
+	char path[512];
+	slip__object_name(&name, SLIP__OBJECT_PAYLOAD, made.geometry.id, object);
+	(void)snprintf(path, sizeof(path), "%s/%s", slip__os_directory(), object);
+	if (chown(path, 65534, (gid_t)-1) != 0)
+		cr_skip_test("giving a file to another user needs root");
+	expect_refused(EPERM);
+}

@@ -321,3 +321,16 @@ Test(sem_reader, an_observer_is_ENOTSUP)
 	cr_assert_null(slip_reader_open(base, &options));
 	cr_assert_eq(errno, ENOTSUP);
 }
+
+Test(sem_reader, reads_what_it_asked_to_have_in_memory)
+{
+	slip_reader_options options = SLIP_READER_OPTIONS_INIT;
+	options.mode = SLIP_MODE_SEMAPHORE;
+	options.prefault = 1;
+	slip_writer *writer = semaphore_writer(0);
+	slip_reader *reader = slip_reader_open(base, &options);
+	cr_assert_eq(set_value(writer, 3), 0);
+	cr_assert_eq(get_value(reader), 3);
+	slip_reader_close(reader);
+	slip_writer_close(writer);
+}

@@ -279,3 +279,51 @@ Test(sem_writer, goes_on_when_a_reader_of_ours_dies_between_taking_and_noting)
 	slip_reader_close(reader);
 	slip_writer_close(writer);
 }
+
+Test(sem_writer, a_loan_takes_capture_times_and_no_metadata_until_it_ends)
+{
+	slip_writer *writer = semaphore_writer(0);
+	slip_array image = image_of(NULL);
+	slip_frame *loan = slip_loan(writer, "image", &image);
+	cr_assert_not_null(loan, "%s", slip_error_detail());
+	memset(loan->data, 1, PAYLOAD);
+	cr_assert_eq(slip_frame_set_metadata(loan, "m", 1), -1);
+	cr_assert_eq(errno, ENOTSUP);
+	cr_assert_eq(slip_frame_set_metadata(loan, NULL, 0), 0);
+	cr_assert_eq(slip_frame_set_capture(loan, 0, 1500000000250000000), 0);
+	cr_assert_eq(slip_release(loan), -1, "a loan is published or discarded");
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_publish(loan), 0, "%s", slip_error_detail());
+	cr_assert_eq(slip_frame_set_metadata(loan, NULL, 0), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_frame_set_capture(loan, 1, 1), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_publish(loan), -1);
+	cr_assert_eq(slip_discard(loan), -1);
+	struct existing e = existing_open(0, 64 + PAYLOAD);
+	const double stamp = 1500000000.25;
+	cr_assert_arr_eq(e.memory + 32, &stamp, sizeof(stamp));
+	existing_close(&e);
+	image.shape[0]++;
+	cr_assert_null(slip_loan(writer, "image", &image));
+	cr_assert_eq(errno, EINVAL);
+	image = image_of(NULL);
+	image.dtype = SLIP_F64;
+	cr_assert_null(slip_loan(writer, "image", &image), "the format has no such type");
+	cr_assert_neq(errno, 0);
+	slip_writer_close(writer);
+}
+
+Test(sem_writer, without_stamps_only_what_is_given_is_written)
+{
+	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
+	options.mode = SLIP_MODE_SEMAPHORE;
+	options.no_stamps = 1;
+	slip_writer *writer = slip_writer_open(base, &options);
+	cr_assert_eq(set_value(writer, 1), 0, "%s", slip_error_detail());
+	struct existing e = existing_open(0, 64 + PAYLOAD);
+	const double none = 0;
+	cr_assert_arr_eq(e.memory + 32, &none, sizeof(none));
+	existing_close(&e);
+	slip_writer_close(writer);
+}

@@ -130,3 +130,21 @@ Test(wait, an_alarm_ends_a_sleep_on_channels)
 	cr_assert(slip__wait_ready(&both[1]));
 	cr_assert_not(slip__wait_ready(&both[0]));
 }
+
+Test(wait, a_ring_whose_head_leads_nowhere_ends_the_wait)
+{
+	a64_store_relaxed(&head, UINT64_C(9) << 16 | ring.slot_count);
+	cr_assert(slip__wait_ready(&watch));
+}
+
+Test(wait, more_rings_than_can_be_slept_on_are_looked_at_instead)
+{
+	enum { MANY = SLIP__FUTEX_MANY + 1 };
+	struct slip__watch watches[MANY];
+	for (size_t i = 0; i < MANY; i++)
+		watches[i] = watch;
+	int64_t soon = slip__os_now() + 1000000;
+	cr_assert_eq(slip__wait(watches, MANY, 0, soon, soon), SLIP__WOKEN_FAILED);
+	cr_assert_eq(errno, ETIMEDOUT);
+	cr_assert_eq(a32_load_relaxed(&fw), 0, "nobody marked it as slept on");
+}

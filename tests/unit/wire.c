@@ -239,3 +239,15 @@ Test(wire, object_names_are_the_formats)
 	slip__wire_semaphore_name(&name, object);
 	cr_assert_str_eq(object, "sem.camera_01_image_sem");
 }
+
+Test(wire, names_too_long_for_a_channel_are_none)
+{
+	slip_channel_name name;
+	char file[256];
+	(void)snprintf(file, sizeof(file), "%0*d_image_shm", SLIP_NAME_MAX, 0);
+	cr_assert_eq(slip__wire_parse(file, SLIP_NAME_MAX, &name), -1);
+	(void)snprintf(file, sizeof(file), "b_%0*d_shm", SLIP_NAME_MAX, 0);
+	cr_assert_eq(slip__wire_parse(file, 1, &name), -1);
+	(void)snprintf(file, sizeof(file), "b_%0*d_shm", SLIP_NAME_MAX - 1, 0);
+	cr_assert_eq(slip__wire_parse(file, 1, &name), 0);
+}
