@@ -47,14 +47,14 @@ static struct {
 	const char *what;
 	size_t point;
 	size_t change;
-	uint64_t at; /* from where slipring's code begins; 0: the call was over */
+	uint64_t at; /* from where slipring's code begins; 0: elsewhere */
 } death_now;
 
 static inline void death_say_where(void)
 {
 	if (death_now.what == NULL)
 		return;
-	fprintf(stderr, "in \"%s\", point %zu (libslipring.so's code + 0x%llx), after %zu changes by one that died before\n",
+	fprintf(stderr, "in \"%s\", point %zu (libslipring.so's code + 0x%llx; 0: elsewhere), after %zu changes by one that died before\n",
 		death_now.what, death_now.point, (unsigned long long)death_now.at, death_now.change);
 }
 
@@ -75,8 +75,8 @@ static inline void death_verify(const slip_frame *f)
 	death_count(&death_sum->torn, whole_words(f->data, f->size / 8) != f->seq, "torn");
 }
 
-/* The oracle over a ring at rest: its words can be, and nobody holds anything. */
-static inline void death_check_ring(const char *base, const char *channel)
+/* The oracle over a ring at rest: its words can be, nobody holds anything, and its table has so many readers. */
+static inline void death_check_ring(const char *base, const char *channel, int readers)
 {
 	slip_channel_name name;
 	struct slip__segment segment;
@@ -85,6 +85,8 @@ static inline void death_check_ring(const char *base, const char *channel)
 	death_count(&death_sum->unsound, slip__segment_check(&segment) != 0, "segment_check");
 	for (uint32_t s = 0; s < segment.geometry.slots; s++)
 		death_count(&death_sum->slots_lost, a64_load_relaxed(slip__pins(&segment.ring, s)) != 0, "a slot is held by nobody");
+	uint64_t places = a64_load_relaxed(&segment.header->attached) | a64_load_relaxed(&segment.header->in_order);
+	death_count(&death_sum->slots_lost, __builtin_popcountll(places) != readers, "a place is held by nobody");
 	slip__segment_close(&segment);
 }
 
@@ -129,11 +131,15 @@ static inline void death_run_points(struct death_case *c, const struct death_for
 		if (form->point != 0 && form->point != i + 1)
 			continue;
 		death_now.point = i + 1;
-		death_now.at = trace.visits[i].at - trace.from;
-		pid_t pid = death_begin(c);
-		bool there = death_reach(pid, &trace.visits[i]);
-		traced_kill(pid);
-		endings[c->judge(c->context)]++;
+		death_now.at = death_is_ours(&trace, trace.visits[i].at) ? trace.visits[i].at - trace.from : 0;
+		bool there = false;
+		/* Where time plays a part it may come there another time. */
+		for (int tries = 0; !there && tries < 4; tries++) {
+			pid_t pid = death_begin(c);
+			there = death_reach(pid, &trace.visits[i]);
+			traced_kill(pid);
+			endings[c->judge(c->context)]++;
+		}
 		*missed += !there;
 		add(death_is_ours(&trace, trace.visits[i].at) ? &death_sum->points : &death_sum->elsewhere, 1);
 		killed++;
@@ -242,8 +248,8 @@ static inline int death_main(int argc, char **argv, struct death_case *cases, si
 		failed += status != 0;
 	}
 	printf("kill points: %llu in slipring's code%s, %llu in other libraries', in %llu cases of %s (%llu left out, %llu not reached "
-	       "again): "
-	       "%llu frames verified, %llu slots filled again; %llu torn, %llu lost, %llu repeated, %llu slots lost, %llu left over, "
+	       "again): %llu frames verified, %llu slots filled again; %llu torn, %llu lost, %llu repeated, %llu slots lost, %llu left "
+	       "over, "
 	       "%llu rings unsound\n",
 	       DEATH_FIGURE(points), form.full ? "" : " (--full: all)", DEATH_FIGURE(elsewhere), DEATH_FIGURE(cases), of,
 	       DEATH_FIGURE(skipped), DEATH_FIGURE(missed), DEATH_FIGURE(verified), DEATH_FIGURE(claimed), DEATH_FIGURE(torn),

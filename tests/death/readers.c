@@ -324,7 +324,7 @@ static int judge(void *context)
 	CHECK(slip_readers_attached(s->writer, "a") == 2);
 	CHECK(slip_release(f) == 0);
 	slip_reader_close(newcomer);
-	death_check_ring(BASE, "a");
+	death_check_ring(BASE, "a", 1);
 	slip_reader_close(s->bystander);
 	slip_writer_close(s->writer);
 	death_check_directory();

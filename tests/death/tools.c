@@ -4,9 +4,9 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "dying_writer.h"
+#include "aftermath.h"
 
-enum tool { LIST, INSPECT, COLLECT, TOOLS };
+enum tool { LIST, INSPECT, SWEEP, TOOLS };
 
 static const char *const TOOL_NAMES[TOOLS] = {"list", "inspect", "gc"};
 
@@ -19,16 +19,6 @@ struct shop {
 };
 
 static const char LIVING[] = "living";
-
-static void collect(void)
-{
-	slip_leftover *left = NULL;
-	size_t count = 0;
-	if (slip_gc_list(NULL, &left, &count) == 0)
-		for (size_t i = 0; i < count; i++)
-			(void)slip_gc_remove(&left[i]);
-	free(left);
-}
 
 static int tools_life(void *context)
 {
@@ -91,7 +81,7 @@ static int judge_tool(void *context)
 		const int claimed = free_slots(heir);
 		add(&death_sum->claimed, (uint64_t)claimed);
 		death_count(&death_sum->slots_lost, claimed != SLOTS - 1, "slots that cannot be filled");
-		death_check_ring(BASE, "a");
+		death_check_ring(BASE, "a", 1);
 		slip_reader_close(newcomer);
 		slip_writer_close(heir);
 	} else {
@@ -99,7 +89,7 @@ static int judge_tool(void *context)
 	}
 	last = 2;
 	publish_and_read(s->living, s->reader, &last);
-	death_check_ring(LIVING, "a");
+	death_check_ring(LIVING, "a", 1);
 	slip_reader_close(s->reader);
 	slip_writer_close(s->living);
 	death_check_directory();

@@ -15,8 +15,8 @@
  * WHAT IS ABSTRACTED. Memory is sequentially consistent: a missing acquire or release shows only as the reordering that it allows,
  * and where such a reordering can be written down it is a mutation here. A payload is two cells, filled one after the other with a tag
  * that no other fill has. A lock byte frees at the moment of death (a later moment is a later death). Sleeping ends only by a
- * wake: neither time-outs nor signals hide a lost one. The description travels as the payload does. Growing into a new generation,
- * names and hostile peers are outside. Numbers are small: seq up to FRAMES, at most 7.
+ * wake: neither time-outs nor signals hide a lost one. The description travels as the payload does. Several threads of a reader are lease.pml's,
+ * of a writer loan.pml's, other rings and names growth.pml's, places of readers attach.pml's. Numbers are small: seq up to FRAMES, at most 7.
  *
  * WHAT MUST HOLD. Each property is an assertion with a macro of its own, P_..., whose name is in the trail and in run's output:
  *   P_TORN      whoever accepts frame q, by lease or by copy, sees exactly what was filled as q

@@ -115,3 +115,13 @@ Test(copy, strided_gathers_as_element_by_element)
 				cr_assert_eq(memcmp(to, expected, at), 0, "item %zu, shape %zu, strides %zu", n, s, k);
 			}
 }
+
+Test(copy, strided_copies_nothing_of_an_empty_array)
+{
+	char to = 't';
+	const int64_t shapes[][2] = {{2, 0}, {0, 2}};
+	for (int i = 0; i < 2; i++) {
+		slip__copy_strided(&to, "f", 1, 2, shapes[i], (const int64_t[]){64, 1});
+		cr_assert_eq(to, 't');
+	}
+}

@@ -3,6 +3,7 @@
 #include "wait.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -198,4 +199,23 @@ Test(generation, rubbish_under_the_name_is_replaced_once_nobody_holds_it)
 	slip_release(f);
 	slip_reader_close(r);
 	slip_writer_close(w);
+}
+
+Test(generation, a_foreign_read_lock_on_a_dead_writers_byte_is_named_for_what_it_is)
+{
+	char object[SLIP_OBJECT_MAX];
+	struct slip__file file;
+	publish_and_die();
+	slip__object_name(&name, SLIP__OBJECT_CONTROL, 0, object);
+	int fd = slip__os_open(object, SLIP__READ_ONLY, &file);
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = SLIP__BYTE_WRITER, .l_len = 1};
+	cr_assert_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	slip_writer *w = slip_writer_open(name.base, NULL);
+	slip_array a = bytes_array("x", 1);
+	cr_assert_eq(slip_channel_create(w, "a", &a), -1);
+	cr_assert_eq(errno, EBUSY);
+	cr_assert_not_null(strstr(slip_error_detail(), "read lock"), "%s", slip_error_detail());
+	slip_writer_close(w);
+	slip__os_close(fd);
+	slip_writer_close(take_over());
 }

@@ -4,9 +4,11 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -190,6 +192,12 @@ Test(os, a_path_that_is_too_long_is_refused)
 	struct slip__file file;
 	cr_assert_eq(slip__os_open(file_name(), SLIP__READ_ONLY, &file), -1);
 	cr_assert_eq(errno, ENAMETOOLONG);
+	cr_assert_eq(slip__os_link(STDIN_FILENO, file_name()), -1);
+	cr_assert_eq(errno, ENAMETOOLONG);
+	cr_assert_eq(slip__os_rename(file_name(), file_name(), false), -1);
+	cr_assert_eq(errno, ENAMETOOLONG);
+	cr_assert_eq(slip__os_unlink(file_name()), -1);
+	cr_assert_eq(errno, ENAMETOOLONG);
 	cr_assert_eq(setenv("SLIPRING_DIR", "", 1), 0);
 	cr_assert_str_eq(slip__os_directory(), "/dev/shm", "an empty one is none");
 }
@@ -202,4 +210,46 @@ Test(os, a_wait_on_more_words_than_the_kernel_takes_is_refused)
 		futexes[i] = (struct slip__futex){.word = &word};
 	cr_assert_eq(slip__os_futex_wait_many(futexes, SLIP__FUTEX_MANY + 1, INT64_MAX), -1);
 	cr_assert_eq(errno, EINVAL);
+}
+
+Test(os, a_directory_is_refused_and_so_is_a_device)
+{
+	char path[128];
+	struct slip__file file;
+	(void)snprintf(path, sizeof(path), "%s/%s", slip__os_directory(), file_name());
+	cr_assert_eq(mkdir(path, 0700), 0);
+	cr_assert_eq(slip__os_open(file_name(), SLIP__READ_ONLY, &file), -1);
+	cr_assert_not_null(strstr(slip_error_detail(), "directory"), "%s", slip_error_detail());
+	rmdir(path);
+	if (mknod(path, S_IFCHR | 0600, makedev(1, 3)) != 0)
+		cr_skip_test("making a device needs root");
+	int fd = slip__os_open(file_name(), SLIP__READ_ONLY, &file);
+	unlink(path);
+	cr_assert_eq(fd, -1);
+}
+
+Test(os, what_is_larger_than_a_file_can_be_is_refused)
+{
+	cr_assert_eq(slip__os_make((uint64_t)INT64_MAX + 1, 0600), -1);
+	cr_assert_eq(errno, EOVERFLOW);
+}
+
+Test(os, a_guarded_page_ends_who_writes_to_it)
+{
+	int fd = slip__os_make(2 * slip__os_page_size(), 0600);
+	char *two = slip__os_map(fd, 2 * slip__os_page_size(), SLIP__READ_WRITE);
+	slip__os_guard(two + slip__os_page_size(), slip__os_page_size());
+	pid_t child = fork();
+	if (child == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		((volatile char *)two)[slip__os_page_size() - 1] = 1;
+		((volatile char *)two)[slip__os_page_size()] = 1;
+		_exit(0);
+	}
+	int status;
+	waitpid(child, &status, 0);
+	cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	cr_assert_eq(two[slip__os_page_size() - 1], 1);
+	slip__os_unmap(two, 2 * slip__os_page_size());
+	slip__os_close(fd);
 }

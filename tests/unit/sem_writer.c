@@ -309,8 +309,11 @@ Test(sem_writer, a_loan_takes_capture_times_and_no_metadata_until_it_ends)
 	cr_assert_eq(errno, EINVAL);
 	image = image_of(NULL);
 	image.dtype = SLIP_F64;
-	cr_assert_null(slip_loan(writer, "image", &image), "the format has no such type");
-	cr_assert_neq(errno, 0);
+	cr_assert_null(slip_loan(writer, "image", &image));
+	cr_assert_eq(errno, EINVAL, "the format has the type, but the channel another one");
+	image.dtype = (slip_dtype){SLIP_COMPLEX, 64, 1};
+	cr_assert_null(slip_loan(writer, "image", &image));
+	cr_assert_eq(errno, ENOTSUP, "the format has no such type");
 	slip_writer_close(writer);
 }
 

@@ -465,3 +465,27 @@ Test(writer, a_ring_that_was_touched_before_carries_frames)
 	slip_reader_close(reader);
 	slip_writer_close(writer);
 }
+
+Test(writer, a_loan_that_finds_no_slot_in_the_ring_that_grew_is_published_once_there_is_one)
+{
+	char large[20000] = "large";
+	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
+	options.slots = 2;
+	options.max_loans = 2;
+	slip_writer *writer = slip_writer_open(base, &options);
+	slip_array a = bytes_array(NULL, 1);
+	slip_frame *small = slip_loan(writer, "a", &a);
+	cr_assert_not_null(small, "%s", slip_error_detail());
+	*(char *)small->data = 's';
+	a = bytes_array(large, sizeof(large));
+	cr_assert_eq(slip_set_array(writer, "a", &a), 0, "%s", slip_error_detail());
+	slip_frame *second = slip_loan(writer, "a", &a); /* the only slot that is not the newest frame's */
+	cr_assert_not_null(second, "%s", slip_error_detail());
+	cr_assert_eq(slip_publish(small), -1);
+	cr_assert_eq(errno, EAGAIN, "%s", slip_error_detail());
+	expect_latest('l', 1);
+	cr_assert_eq(slip_discard(second), 0);
+	cr_assert_eq(slip_publish(small), 0, "%s", slip_error_detail());
+	expect_latest('s', 2);
+	slip_writer_close(writer);
+}
