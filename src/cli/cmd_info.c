@@ -193,8 +193,9 @@ int cmd_info(int argc, char **argv)
 	}
 	if (optind != argc - 1)
 		return say_usage("info", "one BASE or BASE/CHANNEL is expected");
-	if (!parse_target("info", argv[optind], "image", &target))
-		return EXIT_USAGE;
+	int status = parse_target("info", argv[optind], "image", &target);
+	if (status != EXIT_OK)
+		return status;
 	slip_channel_info *info = slip_channel_inspect(target.base, target.channel, mode);
 	if (info == NULL)
 		return say_error("%s (slipring ls shows what exists)", slip_error_detail());

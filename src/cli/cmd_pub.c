@@ -359,8 +359,9 @@ int cmd_pub(int argc, char **argv)
 		return say_usage("pub",
 				 optind < argc ? "one BASE/CHANNEL is expected, '%s' is one more" : "BASE or BASE/CHANNEL is missing",
 				 optind < argc ? argv[optind + 1] : "");
-	if (!parse_target("pub", argv[optind], "image", &p.target))
-		return EXIT_USAGE;
+	int status = parse_target("pub", argv[optind], "image", &p.target);
+	if (status != EXIT_OK)
+		return status;
 	if (p.options.mode == SLIP_MODE_SEMAPHORE && (p.wait_readers > 0 || p.encoding != NULL))
 		return say_usage("pub", "--%s needs --mode lock-free: the semaphore wire format %s",
 				 p.wait_readers > 0 ? "wait-readers" : "encoding",
@@ -372,7 +373,7 @@ int cmd_pub(int argc, char **argv)
 	if (!open_input(&p, &input))
 		return stopped() ? EXIT_OK : EXIT_FAILED;
 	slip_writer *writer = slip_writer_open(p.target.base, &p.options);
-	int status = writer != NULL ? run(&p, writer, &input) : say_library_error("cannot open a writer");
+	status = writer != NULL ? run(&p, writer, &input) : say_library_error("cannot open a writer");
 	slip_writer_close(writer);
 	input_close(&input);
 	return status;

@@ -297,15 +297,16 @@ int cmd_sub(int argc, char **argv)
 		return say_usage("sub",
 				 optind < argc ? "one BASE/CHANNEL is expected, '%s' is one more" : "BASE or BASE/CHANNEL is missing",
 				 optind < argc ? argv[optind + 1] : "");
-	if (!parse_target("sub", argv[optind], "image", &sub.target))
-		return EXIT_USAGE;
+	int status = parse_target("sub", argv[optind], "image", &sub.target);
+	if (status != EXIT_OK)
+		return status;
 	catch_signals();
 	struct receiving *s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return say_error("no memory");
 	s->sub = &sub;
 	s->reader = slip_reader_open(sub.target.base, &sub.options);
-	int status = EXIT_FAILED;
+	status = EXIT_FAILED;
 	if (s->reader == NULL)
 		status = say_library_error("cannot open a reader");
 	else if (sub.output == NULL || output_open(&s->output, sub.output, sub.format))

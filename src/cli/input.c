@@ -102,8 +102,6 @@ bool input_open(struct input *input, const char *path, const slip_array *raw, co
 
 bool input_rewind(struct input *input)
 {
-	if (input->file == NULL)
-		return true;
 	if (!input->regular || fseek(input->file, 0, SEEK_SET) != 0)
 		return false;
 	input->started = false;

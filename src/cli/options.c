@@ -34,11 +34,6 @@ bool stopped(void)
 	return stop_asked != 0;
 }
 
-void stop(void)
-{
-	stop_asked = 1;
-}
-
 static bool take_name(const char *from, size_t length, char to[SLIP_NAME_MAX])
 {
 	if (length >= SLIP_NAME_MAX)
@@ -48,24 +43,25 @@ static bool take_name(const char *from, size_t length, char to[SLIP_NAME_MAX])
 	return true;
 }
 
-bool parse_target(const char *command, const char *text, const char *default_channel, struct target *target)
+int parse_target(const char *command, const char *text, const char *default_channel, struct target *target)
 {
 	const char *slash = strchr(text, '/');
 	size_t base = slash != NULL ? (size_t)(slash - text) : strlen(text);
 	const char *channel = slash != NULL ? slash + 1 : default_channel;
 	bool fits = take_name(text, base, target->base) && take_name(channel, strlen(channel), target->channel);
+	if (!fits)
+		return say_usage(command, "'%s' is no BASE/CHANNEL: a name is too long", text);
 	/* The library knows what a name may be: let it judge before anything else is opened. */
-	slip_reader *probe = fits ? slip_reader_open(target->base, NULL) : NULL;
-	if (!fits || probe == NULL) {
-		say_usage(command, "'%s' is no BASE/CHANNEL: %s", text, fits ? slip_error_detail() : "a name is too long");
-		return false;
-	}
+	slip_reader *probe = slip_reader_open(target->base, NULL);
 	slip_reader_stats stats = {.struct_size = sizeof(stats)};
-	bool good = target->channel[0] == '\0' || slip_reader_get_stats(probe, target->channel, &stats) == 0;
+	bool good = probe != NULL && slip_reader_get_stats(probe, target->channel, &stats) == 0;
+	bool wrong = errno == EINVAL;
 	slip_reader_close(probe);
-	if (!good)
-		say_usage(command, "'%s' is no BASE/CHANNEL: %s", text, slip_error_detail());
-	return good;
+	if (good)
+		return EXIT_OK;
+	if (wrong)
+		return say_usage(command, "'%s' is no BASE/CHANNEL: %s", text, slip_error_detail());
+	return say_library_error("cannot open a reader");
 }
 
 bool parse_count(const char *command, const char *option, const char *text, uint64_t least, uint64_t most, uint64_t *value)

@@ -13,8 +13,10 @@ struct target {
 	char channel[SLIP_NAME_MAX];
 };
 
+/* EXIT_OK, or what the command ends with after an error message. */
+int parse_target(const char *command, const char *text, const char *default_channel, struct target *target);
+
 /* Each is false after an error message that names the option, the value and what was expected. */
-bool parse_target(const char *command, const char *text, const char *default_channel, struct target *target);
 bool parse_count(const char *command, const char *option, const char *text, uint64_t least, uint64_t most, uint64_t *value);
 bool parse_real(const char *command, const char *option, const char *text, double least, double most, double *value);
 bool parse_size(const char *command, const char *text, int64_t *width, int64_t *height); /* 640x480 */
@@ -38,6 +40,5 @@ int cmd_torture(int argc, char **argv);
 /* SIGINT and SIGTERM set it; blocking calls then end with EINTR. SIGPIPE is ignored: writing fails with EPIPE instead. */
 void catch_signals(void);
 bool stopped(void);
-void stop(void);
 
 #endif

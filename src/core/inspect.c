@@ -110,8 +110,9 @@ static uint64_t object_bytes(const char *file)
 static int add_semaphore_leftover(struct list *list, const char *file)
 {
 	slip_channel_name name;
+	char memory[SLIP_OBJECT_MAX];
 	char semaphore[SLIP_OBJECT_MAX];
-	if (slip__sem_channel_of(file, list->base, &name) != 0)
+	if (slip__sem_remains_of(file, list->base, &name) != 0)
 		return 0;
 	const char *reason = slip__sem_leftover_reason(file);
 	slip_leftover *leftover = reason != NULL ? list_add(list) : NULL;
@@ -119,8 +120,9 @@ static int add_semaphore_leftover(struct list *list, const char *file)
 		return reason != NULL ? -1 : 0;
 	(void)snprintf(leftover->object, sizeof(leftover->object), "%s", file);
 	(void)snprintf(leftover->reason, sizeof(leftover->reason), "%s", reason);
+	slip__wire_memory_name(&name, memory);
 	slip__wire_semaphore_name(&name, semaphore);
-	leftover->bytes = object_bytes(file) + object_bytes(semaphore);
+	leftover->bytes = object_bytes(memory) + object_bytes(semaphore);
 	return 0;
 }
 
@@ -170,11 +172,13 @@ int slip_gc_list(const char *base, slip_leftover **leftovers, size_t *count)
 int slip_gc_remove(const slip_leftover *leftover)
 {
 	struct slip__object object;
-	if (leftover != NULL && slip__wire_parse(leftover->object, 0, &object.channel) == 0)
+	if (leftover != NULL && (slip__wire_parse(leftover->object, 0, &object.channel) == 0 ||
+				 slip__wire_parse_semaphore(leftover->object, 0, &object.channel) == 0))
 		return slip__sem_leftover_remove(leftover->object);
 	if (leftover == NULL || slip__object_parse(leftover->object, &object) != 0)
 		return slip__fail(EINVAL, "'%s' is no object of slipring's", leftover == NULL ? "(null)" : leftover->object);
-	return slip__leftover_remove(&object);
+	int done = slip__leftover_remove(&object);
+	return done != 0 && errno == ENOENT ? slip__fail(ENOENT, "%s is gone", leftover->object) : done;
 }
 
 /* ---- one channel ---- */

@@ -165,7 +165,8 @@ static enum slip__taken take_in_order(struct slip__reading *c, const struct slip
 /* SLIP__NEWEST_NONE: nothing new. */
 static enum slip__following try_next(struct slip__reading *c, struct slip__frame **frame)
 {
-	for (int refusals = 0; refusals < MAX_REFUSALS; refusals++) {
+	/* Counted by places looked at: a damaged ring of many slots costs no more time than one of few. */
+	for (uint32_t looks = 0; looks < MAX_REFUSALS; looks += slip__reading_ring(c)->ring_length) {
 		struct slip__place head;
 		if (c->seat == NULL && slip__follow_attach(c) != 0)
 			return SLIP__NEWEST_FAILED;

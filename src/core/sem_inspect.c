@@ -9,25 +9,58 @@
 #include <errno.h>
 #include <string.h>
 
-int slip__sem_channel_of(const char *file, const char *base, slip_channel_name *name)
+typedef int parser(const char *file, size_t base_length, slip_channel_name *name);
+
+static int channel_of(const char *file, parser *parse, const char *base, slip_channel_name *name)
 {
 	struct slip__lock lock;
 	int err = errno;
 	size_t asked = base != NULL ? strlen(base) : 0;
-	int done = slip__wire_parse(file, asked, name);
+	int done = parse(file, asked, name);
 	if (done == 0 && base != NULL && strcmp(name->base, base) != 0)
 		done = -1;
 	/* A semaphore of ours says where the base ends; the name alone is a guess. */
 	if (done == 0 && slip__lock_look(&lock, name) == 0) {
 		uint32_t length = slip__lock_made_for(&lock);
 		if (length > 0 && asked == 0)
-			done = slip__wire_parse(file, length, name);
+			done = parse(file, length, name);
 		else if (length > 0 && length != asked)
 			done = -1;
 		slip__lock_close(&lock);
 	}
 	errno = err;
 	return done;
+}
+
+int slip__sem_channel_of(const char *file, const char *base, slip_channel_name *name)
+{
+	return channel_of(file, slip__wire_parse, base, name);
+}
+
+/* By its memory or its semaphore. */
+static int channel_of_either(const char *file, const char *base, slip_channel_name *name)
+{
+	return slip__sem_channel_of(file, base, name) == 0 ? 0 : channel_of(file, slip__wire_parse_semaphore, base, name);
+}
+
+static bool has_memory(const slip_channel_name *name)
+{
+	char memory[SLIP_OBJECT_MAX];
+	struct slip__file found;
+	int err = errno;
+	slip__wire_memory_name(name, memory);
+	int fd = slip__os_open(memory, SLIP__READ_ONLY, &found);
+	bool has = fd >= 0 || errno != ENOENT;
+	slip__os_close(fd);
+	errno = err;
+	return has;
+}
+
+int slip__sem_remains_of(const char *file, const char *base, slip_channel_name *name)
+{
+	if (slip__sem_channel_of(file, base, name) == 0)
+		return 0;
+	return channel_of(file, slip__wire_parse_semaphore, base, name) == 0 && !has_memory(name) ? 0 : -1;
 }
 
 static int read_header(const char *object, slip_channel_info *info)
@@ -88,26 +121,31 @@ const char *slip__sem_leftover_reason(const char *file)
 {
 	slip_channel_name name;
 	struct slip__lock lock;
-	if (slip__sem_channel_of(file, NULL, &name) != 0 || slip__lock_look(&lock, &name) != 0)
+	if (slip__sem_remains_of(file, NULL, &name) != 0 || slip__lock_look(&lock, &name) != 0)
 		return NULL;
 	bool left = slip__lock_made_for(&lock) > 0 && !slip__lock_writer_alive(&lock);
 	slip__lock_close(&lock);
-	return left ? "its writer, slipring in semaphore mode, is dead" : NULL;
+	if (!left)
+		return NULL;
+	return has_memory(&name) ? "its writer, slipring in semaphore mode, is dead"
+				 : "its writer, slipring in semaphore mode, died while making or closing the channel";
 }
 
 int slip__sem_leftover_remove(const char *file)
 {
 	slip_channel_name name;
 	struct slip__lock lock;
-	if (slip__sem_channel_of(file, NULL, &name) != 0)
+	char memory[SLIP_OBJECT_MAX];
+	if (channel_of_either(file, NULL, &name) != 0)
 		return slip__fail(ENOENT, "%s is gone", file);
+	slip__wire_memory_name(&name, memory);
 	if (slip__lock_look(&lock, &name) != 0)
 		return errno == ENOENT ? slip__fail(ENOENT, "%s is gone", file) : -1;
 	bool ours = slip__lock_made_for(&lock) > 0;
 	void *anchor = ours ? slip__os_anchor(lock.file, lock.identity, SLIP__SEAT_WRITER) : NULL;
 	int done = 0;
 	if (anchor != NULL)
-		done = slip__os_unlink(file) != 0 ? -1 : slip__os_unlink(lock.file);
+		done = slip__os_unlink(memory) != 0 ? -1 : slip__os_unlink(lock.file);
 	else if (!ours || errno == EAGAIN)
 		done = slip__fail(EBUSY, "%s is in use; nothing was removed", file);
 	else

@@ -160,11 +160,11 @@ static size_t guess_base(const char *both, size_t length)
 	return length > 0 ? length - 1 : 0;
 }
 
-int slip__wire_parse(const char *file, size_t base_length, slip_channel_name *name)
+static int parse(const char *file, const char *with_suffix, size_t base_length, slip_channel_name *name)
 {
 	size_t length = strlen(file);
-	size_t suffix = strlen(MEMORY_SUFFIX);
-	if (length <= suffix || strcmp(file + length - suffix, MEMORY_SUFFIX) != 0)
+	size_t suffix = strlen(with_suffix);
+	if (length <= suffix || strcmp(file + length - suffix, with_suffix) != 0)
 		return -1;
 	length -= suffix;
 	if (base_length == 0)
@@ -179,4 +179,15 @@ int slip__wire_parse(const char *file, size_t base_length, slip_channel_name *na
 	memcpy(name->channel, file + base_length + 1, channel_length);
 	name->mode = SLIP_MODE_SEMAPHORE;
 	return slip__name_allowed(name->base) && slip__name_allowed(name->channel) ? 0 : -1;
+}
+
+int slip__wire_parse(const char *file, size_t base_length, slip_channel_name *name)
+{
+	return parse(file, MEMORY_SUFFIX, base_length, name);
+}
+
+int slip__wire_parse_semaphore(const char *file, size_t base_length, slip_channel_name *name)
+{
+	size_t prefix = strlen(SEMAPHORE_PREFIX);
+	return strncmp(file, SEMAPHORE_PREFIX, prefix) == 0 ? parse(file + prefix, SEMAPHORE_SUFFIX, base_length, name) : -1;
 }

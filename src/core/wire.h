@@ -60,5 +60,7 @@ void slip__wire_semaphore_name(const slip_channel_name *name, char object[SLIP_O
  * before image, depth, pointcloud or mask if it ends in one, else at the last '_'. 0, or -1 where it is no such name; errno is left alone.
  */
 int slip__wire_parse(const char *file, size_t base_length, slip_channel_name *name);
+/* The same of a semaphore's file. */
+int slip__wire_parse_semaphore(const char *file, size_t base_length, slip_channel_name *name);
 
 #endif

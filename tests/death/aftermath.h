@@ -9,6 +9,8 @@
 
 #include "dying_writer.h"
 
+#include <sys/syscall.h>
+
 /* ---- the parent: readers beside the dying writer ---- */
 
 static inline slip_reader *open_reader(void)
@@ -69,6 +71,17 @@ static inline void fall_asleep(struct scene *s)
 		(void)nanosleep(&t, NULL);
 	}
 	slip__segment_close(&segment);
+}
+
+/* Seconds that slipring's clock goes ahead here, instead of waiting for them. */
+static time_t clock_ahead;
+
+/* Stands in for the C library's. */
+__attribute__((visibility("default"))) int clock_gettime(clockid_t id, struct timespec *now)
+{
+	int done = (int)syscall(SYS_clock_gettime, id, now);
+	now->tv_sec += clock_ahead;
+	return done;
 }
 
 /* The bystander's next frame, whole and in its place; NULL where there is nothing new. */
@@ -229,11 +242,14 @@ static inline int judge(void *context)
 	add(&death_sum->claimed, (uint64_t)claimed);
 	death_count(&death_sum->slots_lost, claimed != SLOTS - some, "slots that cannot be filled");
 	CHECK(publish_numbered(heir, "a", WORDS) == 0);
-	while (s->last != stats.last_seq + 1 || s->epoch != stats.epoch) {
+	for (int tries = 0; s->last != stats.last_seq + 1 || s->epoch != stats.epoch; tries++) {
 		/* A ring whose writer died between putting its successor in its place and saying so is left at the next look up: within a second. */
-		f = next_of(s, 10 * SECOND);
-		CHECK(f != NULL);
-		CHECK(slip_release(f) == 0);
+		CHECK(tries < 10);
+		clock_ahead = tries * 2;
+		f = next_of(s, 0);
+		clock_ahead = 0;
+		if (f != NULL)
+			CHECK(slip_release(f) == 0);
 	}
 	f = slip_next(newcomer, "a", 0);
 	CHECK(f != NULL);

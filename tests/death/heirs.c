@@ -13,7 +13,9 @@ int main(int argc, char **argv)
 	add_case(EMPTY, CREATE, TAKE_OVER);
 	for (unsigned first = SET; first <= TAKE_OVER_AND_GROW; first++)
 		for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-			add_case(states[i], first, TAKE_OVER);
+			/* One asleep at a ring that was replaced, and not told so, looks up after a second: too long for thousands. writers.c has it once. */
+			if (states[i] != ASLEEP || !grows(first))
+				add_case(states[i], first, TAKE_OVER);
 	for (unsigned call = READ; call <= COLLECT; call++) {
 		add_case(EMPTY, CREATE, call);
 		for (unsigned state = 0; state < STATES; state++)

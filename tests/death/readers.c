@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-enum { SLOTS = 4, WORDS = 8, MORE_WORDS = 1024 };
+enum { SLOTS = 4, WORDS = 8, MORE_WORDS = 1024, DYING = 3 };
 
 enum state { EMPTY, ONE, FULL, ALL_BUT_ONE_LEASED, RETIRED, SHARED, LEFT_BY_THE_DEAD, STATES };
 
@@ -19,7 +19,7 @@ static const char *const STATE_NAMES[STATES] = {
 	"all slots but one leased",
 	"a generation retired",
 	"the frame held by others too",
-	"a dead reader's place and leases",
+	"all other places and two slots left by the dead",
 };
 
 enum call {
@@ -65,8 +65,8 @@ struct scene {
 	slip_frame *held[SLOTS];
 	int held_count;
 	uint64_t last;
-	pid_t dying; /* another reader */
-	/* Publishes when somebody sleeps, or the call is over. */
+	pid_t dying[DYING]; /* other readers */
+	/* Publishes when the child sleeps, or the call is over. */
 	pthread_t waker;
 	bool wakes;
 	slip__a32 over;
@@ -81,6 +81,11 @@ static slip_array words_array(size_t words)
 	a.ndim = 1;
 	a.shape[0] = (int64_t)words;
 	return a;
+}
+
+static bool attaches(enum call call)
+{
+	return call == ATTACH || call == ATTACH_EITHER || call == OBSERVE;
 }
 
 /* ---- the child ---- */
@@ -129,7 +134,7 @@ static int readers_life(void *context)
 	const struct scene *s = context;
 	slip_reader *reader = NULL;
 	slip_frame *frame = NULL;
-	if (s->call != ATTACH && s->call != ATTACH_EITHER && s->call != OBSERVE) {
+	if (!attaches(s->call)) {
 		slip_reader_options o = SLIP_READER_OPTIONS_INIT;
 		o.mode = SLIP_MODE_LOCK_FREE;
 		reader = slip_reader_open(BASE, &o);
@@ -182,7 +187,8 @@ static void begin(struct scene *s)
 {
 	slip_writer_options o = SLIP_WRITER_OPTIONS_INIT;
 	o.slots = SLOTS;
-	o.max_readers = 4;
+	/* No more than there will be, so that one that attaches has to clear what the dead left. */
+	o.max_readers = attaches(s->call) ? 1 + DYING : 2 + DYING;
 	o.leases_per_reader = SLOTS;
 	o.max_loans = SLOTS;
 	s->writer = slip_writer_open(BASE, &o);
@@ -195,9 +201,9 @@ static void begin(struct scene *s)
 	s->last = 0;
 	s->wakes = false;
 	CHECK(next_of(s) == NULL);
-	if (s->state == LEFT_BY_THE_DEAD) {
-		s->dying = traced_start(dead_readers_life, s);
-		CHECK(traced_to_mark(s->dying));
+	for (int i = 0; s->state == LEFT_BY_THE_DEAD && i < DYING; i++) {
+		s->dying[i] = traced_start(dead_readers_life, s);
+		CHECK(traced_to_mark(s->dying[i]));
 	}
 }
 
@@ -208,7 +214,7 @@ static void *wake(void *context)
 	struct slip__segment segment;
 	CHECK(slip__name_make(BASE, "a", &name) == 0);
 	CHECK(slip__segment_open(&name, NULL, SLIP__VIEW_CONTROL, &segment) == 0);
-	while ((a32_load_relaxed(segment.ring.fw) & 1) == 0 && a32_load_acquire(&s->over) == 0) {
+	while (((a32_load_relaxed(segment.ring.fw) & 1) == 0 || !death_child_sleeps()) && a32_load_acquire(&s->over) == 0) {
 		struct timespec t = {.tv_nsec = 20000};
 		(void)nanosleep(&t, NULL);
 	}
@@ -233,9 +239,9 @@ static void fill(struct scene *s)
 	}
 	if (s->state == RETIRED)
 		CHECK(publish_numbered(s->writer, "a", MORE_WORDS) == 0);
-	if (s->state == LEFT_BY_THE_DEAD) {
-		CHECK(traced_to_mark(s->dying));
-		traced_kill(s->dying);
+	for (int i = 0; s->state == LEFT_BY_THE_DEAD && i < DYING; i++) {
+		CHECK(traced_to_mark(s->dying[i]));
+		traced_kill(s->dying[i]);
 	}
 	if (s->call == NEXT_WOKEN) {
 		s->wakes = true;
@@ -247,10 +253,9 @@ static void fill(struct scene *s)
 static void prepare(void *context, int stage)
 {
 	struct scene *s = context;
-	bool attaches = s->call == ATTACH || s->call == ATTACH_EITHER || s->call == OBSERVE;
 	if (stage < 0)
 		begin(s);
-	if ((stage < 0) == attaches)
+	if ((stage < 0) == attaches(s->call))
 		fill(s);
 }
 
@@ -354,12 +359,11 @@ int main(int argc, char **argv)
 		for (unsigned state = 0; state < STATES; state++) {
 			if (!makes_sense(call, state))
 				continue;
-			const bool attaches = call == ATTACH || call == ATTACH_EITHER || call == OBSERVE;
 			scenes[count] = (struct scene){.call = call, .state = state};
 			(void)snprintf(names[count], sizeof(names[count]), "%s: %s", CALL_NAMES[call], STATE_NAMES[state]);
 			cases[count] = (struct death_case){.what = names[count],
 							   .body = readers_life,
-							   .stages = attaches ? 0 : 1,
+							   .stages = attaches(call) ? 0 : 1,
 							   .before = true,
 							   .prepare = prepare,
 							   .judge = judge,

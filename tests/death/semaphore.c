@@ -34,6 +34,7 @@ enum call {
 	LOAN_AND_PUBLISH,
 	CLOSE_WRITER,
 	TAKE_OVER,
+	COLLECT,
 	OPEN_AND_GET,
 	GET,
 	GET_WITH_TIME,
@@ -51,6 +52,7 @@ static const char *const CALL_NAMES[CALLS] = {
 	"loan and publish",
 	"close the writer",
 	"take over",
+	"gc",
 	"open and get",
 	"get",
 	"get, with a time limit",
@@ -69,6 +71,7 @@ struct scene {
 	uint64_t last;		/* number that the bystander had last */
 	bool ready;		/* all of this is there */
 	bool taken;		/* by the parent, as a program without slipring */
+	unsigned judged;
 };
 
 static const char BASE[] = "death";
@@ -126,6 +129,16 @@ static bool sets_up(enum call call)
 
 /* ---- the child ---- */
 
+static void collect(void)
+{
+	slip_leftover *left = NULL;
+	size_t count = 0;
+	if (slip_gc_list(NULL, &left, &count) == 0)
+		for (size_t i = 0; i < count; i++)
+			(void)slip_gc_remove(&left[i]);
+	free(left);
+}
+
 static int life(enum call call)
 {
 	static uint64_t data[2 * WORDS];
@@ -162,6 +175,7 @@ static int life(enum call call)
 	case WAIT: (void)slip_wait_for_array(reader, "a", 0); break;
 	case WAIT_IN_VAIN: (void)slip_wait(reader, "a", 2000000); break;
 	case CLOSE_READER: slip_reader_close(reader); break;
+	case COLLECT: collect(); break;
 	default: break;
 	}
 	traced_mark();
@@ -323,6 +337,10 @@ static int judge(void *context)
 	struct scene *s = context;
 	s->ready = false;
 	/* Nothing is posted that was not taken. */
+	if (s->call == COLLECT && s->judged++ % 2 == 0) {
+		collect();
+		death_check_directory();
+	}
 	check_value(s->taken ? 0 : s->state == POSTED_TWICE ? 2 : 1, "posted without having been taken");
 	strangers_get();
 	look(s);
@@ -393,12 +411,13 @@ static void add_case(enum state state, enum call first, enum call call)
 		.prepare = prepare,
 		.stages = 1,
 		.before = true,
-		.everywhere = call != CREATE && call != TAKE_OVER && call != OPEN_AND_GET,
+		.everywhere = call != CREATE && call != TAKE_OVER && call != COLLECT && call != OPEN_AND_GET,
 		.judge = judge,
 		.endings = {"leaving the frame before", "leaving its frame", "leaving no frame", "leaving the lock taken"},
 		.context = &scenes[i],
 	};
-	if (state == READER_DIED || call == TAKE_OVER)
+	const bool after = call == TAKE_OVER || call == COLLECT;
+	if (state == READER_DIED || after)
 		c->first = &firsts[i];
 	if (state == READER_DIED) {
 		firsts[i] = *c;
@@ -408,7 +427,7 @@ static void add_case(enum state state, enum call first, enum call call)
 		firsts[i].first = NULL;
 		c->first_later = true;
 	}
-	if (call == TAKE_OVER) {
+	if (after) {
 		firsts[i] = *c;
 		firsts[i].body = first_life;
 		firsts[i].everywhere = first == SET;
@@ -425,6 +444,7 @@ int main(int argc, char **argv)
 		for (size_t i = 0; i < sizeof(with_lock) / sizeof(with_lock[0]); i++)
 			add_case(state, NONE, with_lock[i]);
 	for (unsigned first = CREATE; first < TAKE_OVER; first++)
-		add_case(FREE, first, TAKE_OVER);
+		for (unsigned call = TAKE_OVER; call <= COLLECT; call++)
+			add_case(FREE, first, call);
 	return death_main(argc, argv, cases, case_count, 13, "semaphore mode");
 }

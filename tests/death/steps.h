@@ -35,6 +35,23 @@ struct death_case {
 
 static char death_directory[64];
 
+static pid_t death_child; /* the one that is watched */
+
+/* Whether it is in the kernel and sleeps there; a step's stop is something else. */
+static inline bool death_child_sleeps(void)
+{
+	char path[64];
+	char text[512] = "";
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)death_child);
+	FILE *file = fopen(path, "r");
+	if (file == NULL)
+		return false;
+	const bool some = fgets(text, sizeof(text), file) != NULL;
+	(void)fclose(file);
+	const char *end = some ? strrchr(text, ')') : NULL;
+	return end != NULL && strncmp(end, ") S", 3) == 0;
+}
+
 /* A number for all that stands in the directory: names and bytes. */
 static inline uint64_t death_state(void)
 {
@@ -141,6 +158,7 @@ static inline pid_t death_begin(struct death_case *c)
 	if (c->before)
 		c->prepare(c->context, -1);
 	pid_t pid = traced_start(c->body, c->context);
+	death_child = pid;
 	for (int stage = 0; stage < c->stages; stage++) {
 		CHECK(traced_to_mark(pid));
 		c->prepare(c->context, stage);

@@ -4,9 +4,9 @@
  * that failure does not matter (errnos.h); nothing is left over, the same call then succeeds, and another reader is not disturbed.
  *
  * A scenario's call is run once to see which system calls it makes, and then by a child for each of them and each of its errnos: that one
- * is not made, but fails (ptrace). Then with failures that last until the call returns, from the first of each kind (--full: from each; under
- * sanitizers, which make this five times as slow, only so). Prints what came of it for each system call and errno; with --markdown as a table.
- * A number as argument: that scenario alone.
+ * is not made, but fails (ptrace). Then with failures that last until the call returns, from the first of each kind (--full: from each;
+ * under sanitizers, which make this five times as slow, only so). Prints what came of it for each system call and errno; with --markdown as
+ * a table. A number as argument: that scenario alone.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -32,7 +32,7 @@ static void command_line(struct script *s)
 	slip_dtype dtype;
 	text(s, argument, sizeof(argument));
 	FILE *kept = fuzz_hush();
-	bool is_target = parse_target("fuzz", argument, "image", &target);
+	bool is_target = parse_target("fuzz", argument, "image", &target) == 0;
 	bool is_count = parse_count("fuzz", "n", argument, 3, 1000, &count);
 	bool is_real = parse_real("fuzz", "n", argument, 0.5, 10, &real);
 	bool is_size = parse_size("fuzz", argument, &width, &height);

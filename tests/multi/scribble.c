@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/prctl.h>
 
 enum {
 	WATCHDOG_S = 60,
@@ -56,8 +57,10 @@ static uint64_t chance(void)
 	return chance_state * UINT64_C(0x9e3779b97f4a7c15);
 }
 
+/* A child's begin. Where the test fails, and so ends, it ends too. */
 static void begin(uint64_t seed, uint64_t number)
 {
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	chance_state = seed * 1000003 + number + 1;
 	for (int i = 0; i < 8; i++)
 		(void)chance();
@@ -364,6 +367,12 @@ static uint64_t keep_writing(pid_t scribbler, uint64_t seed)
 			deaths++;
 			continue;
 		}
+		if (WIFSIGNALED(status))
+			fprintf(stderr, "scribble: the %s died of signal %d (%s)\n",
+				ended == scribbler ? "scribbler"
+				: ended == writer  ? "writer"
+						   : "readers' or tools' process",
+				WTERMSIG(status), WTERMSIG(status) == SIGALRM ? "hung" : strsignal(WTERMSIG(status)));
 		CHECK(ended == scribbler && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 		break;
 	}

@@ -21,6 +21,7 @@ enum {
 	PATIENCE = 60000 /* pauses of a millisecond that one wake-up may take before it is called lost */
 };
 #define FW_WRAP (UINT32_C(1) << 31)
+#define EPOCH UINT64_C(0x5109) /* of the channels that are made here */
 
 static char base[64];
 
@@ -49,7 +50,7 @@ static void make_channel(const char *channel, uint64_t first_seq, uint32_t fw)
 				  .max_loans = 4,
 				  .capacity = WORDS * 8,
 				  .permissions = 0600,
-				  .epoch = 0x5109,
+				  .epoch = EPOCH,
 				  .generation = 1,
 				  .first_seq = first_seq};
 	CHECK(slip__name_make(base, channel, &name) == 0);
@@ -87,6 +88,13 @@ static uint64_t last_seq(slip_writer *writer, const char *channel, uint64_t *epo
 static int write_to_the_end(slip__a64 *reached)
 {
 	slip_writer *writer = take_over("seq", WORDS);
+	uint64_t epoch;
+	(void)last_seq(writer, "seq", &epoch);
+	if (epoch != EPOCH) {
+		/* The one before gave the last number, and was killed before it had said so. */
+		a64_store_relaxed(reached, SLIP__SEQ_MAX);
+		return 0;
+	}
 	for (unsigned i = 0;; i++) {
 		if (i % 16 == 0)
 			pause_ms(0); /* so that it can be killed on its way, and be read */
@@ -107,7 +115,7 @@ static void at_the_end(void)
 	slip_writer *writer = open_writer();
 	make_channel("end", SLIP__SEQ_MAX, 7);
 	CHECK(slip_set_array(writer, "end", &small) == 0);
-	CHECK(last_seq(writer, "end", &epoch) == SLIP__SEQ_MAX && epoch == 0x5109);
+	CHECK(last_seq(writer, "end", &epoch) == SLIP__SEQ_MAX && epoch == EPOCH);
 	slip_frame *loan = slip_loan(writer, "end", &small);
 	CHECK(loan != NULL);
 	errno = 0;
@@ -151,17 +159,22 @@ static void numbers(uint64_t frames, int kills)
 		SPAWN_BOUND(writer, write_to_the_end(reached));
 		restarts++;
 		int status = 0;
-		while (a64_load_relaxed(reached) < until && waitpid(writer, &status, WNOHANG) == 0)
+		pid_t ended = 0;
+		while (ended == 0 && a64_load_relaxed(reached) < until) {
+			ended = waitpid(writer, &status, WNOHANG);
 			sched_yield();
-		if (a64_load_relaxed(reached) < until || until > SLIP__SEQ_MAX) {
-			CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		}
+		if (ended == 0) {
+			CHECK(kill(writer, SIGKILL) == 0);
+			ended = waitpid(writer, &status, 0);
+		}
+		CHECK(ended == writer);
+		if (WIFEXITED(status)) {
+			CHECK(WEXITSTATUS(status) == 0);
 			break;
 		}
-		CHECK(kill(writer, SIGKILL) == 0);
-		CHECK(waitpid(writer, &status, 0) == writer);
-		killed += WIFSIGNALED(status);
-		if (WIFEXITED(status))
-			break;
+		CHECK(WTERMSIG(status) == SIGKILL);
+		killed++;
 	}
 	CHECK(a64_load_relaxed(reached) == SLIP__SEQ_MAX);
 	/* Nothing can follow in that epoch: whoever comes after begins another one, and the readers go on. */
@@ -170,7 +183,7 @@ static void numbers(uint64_t frames, int kills)
 	int err;
 	while ((err = publish_numbered(writer, "seq", WORDS)) == EAGAIN)
 		pause_ms(1);
-	CHECK(err == 0 && last_seq(writer, "seq", &epoch) == 1 && epoch != 0x5109);
+	CHECK(err == 0 && last_seq(writer, "seq", &epoch) == 1 && epoch != EPOCH);
 	wait_for_readers(writer, "seq", READERS);
 	slip_writer_close(writer);
 	for (int i = 0; i < READERS; i++)
@@ -205,8 +218,8 @@ static int sleep_for_each(struct pair *pair, uint64_t first, uint64_t frames)
 	return 0;
 }
 
-/* A frame each time that the sleeper has said that it sleeps: right between that and its sleep. */
-static int wake_each(struct pair *pair, uint64_t until)
+/* A frame each time that the sleeper has said that it sleeps: right between that and its sleep. Then it ends, or waits for its death. */
+static int wake_each(struct pair *pair, uint64_t until, bool ends)
 {
 	slip_channel_name name;
 	struct slip__segment s;
@@ -219,7 +232,7 @@ static int wake_each(struct pair *pair, uint64_t until)
 		add(&pair->asleep, 1);
 		CHECK(publish_numbered(writer, "fw", WORDS) == 0);
 	}
-	while (a64_load_relaxed(&pair->got) != until)
+	while (a64_load_relaxed(&pair->got) != until || !ends)
 		sched_yield();
 	slip_writer_close(writer);
 	slip__segment_close(&s);
@@ -237,6 +250,20 @@ static uint32_t fw_now(void)
 	return fw;
 }
 
+/* Bounded by how long nothing happens at all. */
+static void expect_woken(const struct pair *pair, uint64_t until)
+{
+	uint64_t before = 0;
+	for (int quiet = 0; a64_load_relaxed(&pair->got) < until && quiet < PATIENCE; quiet++) {
+		uint64_t got = a64_load_relaxed(&pair->got);
+		if (got != before)
+			quiet = 0;
+		before = got;
+		pause_ms(1);
+	}
+	CHECK(a64_load_relaxed(&pair->got) >= until); /* a wake was lost */
+}
+
 static void wakes(uint64_t frames, int kills)
 {
 	struct pair *pair = shared_memory(sizeof(*pair));
@@ -247,24 +274,16 @@ static void wakes(uint64_t frames, int kills)
 	const uint32_t fw_before = fw_now();
 	SPAWN_BOUND(sleeper, sleep_for_each(pair, first, frames));
 	for (int killed = 0; killed < kills; killed++) {
-		SPAWN_BOUND(writer, wake_each(pair, frames + 1)); /* does not get there */
-		uint64_t until = a64_load_relaxed(&pair->got) + (uint64_t)random() % (frames / (uint64_t)kills);
-		for (int quiet = 0; a64_load_relaxed(&pair->got) < until && quiet < PATIENCE;) {
-			uint64_t before = a64_load_relaxed(&pair->got);
-			pause_ms(1);
-			quiet = a64_load_relaxed(&pair->got) != before ? 0 : quiet + 1;
-		}
-		CHECK(a64_load_relaxed(&pair->got) >= until); /* a wake was lost */
+		/* It may not get further than its share, so that something is left for the others, however late its death comes. */
+		const uint64_t most = frames / (uint64_t)(kills + 1) * (uint64_t)(killed + 1);
+		const uint64_t from = a64_load_relaxed(&pair->got);
+		SPAWN_BOUND(writer, wake_each(pair, most, false));
+		expect_woken(pair, from + (uint64_t)random() % (most - from + 1));
 		kill_and_reap(writer);
 	}
 	const uint32_t fw_killed = fw_now();
-	SPAWN_BOUND(writer, wake_each(pair, frames));
-	for (int quiet = 0; a64_load_relaxed(&pair->got) < frames && quiet < PATIENCE;) {
-		uint64_t before = a64_load_relaxed(&pair->got);
-		pause_ms(1);
-		quiet = a64_load_relaxed(&pair->got) != before ? 0 : quiet + 1;
-	}
-	CHECK(a64_load_relaxed(&pair->got) == frames);
+	SPAWN_BOUND(writer, wake_each(pair, frames, true));
+	expect_woken(pair, frames);
 	expect_clean_end(sleeper);
 	expect_clean_end(writer);
 	CHECK(fw_before > FW_WRAP / 2 && fw_killed < FW_WRAP); /* 31 bits count */

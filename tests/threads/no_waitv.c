@@ -1,6 +1,6 @@
 /*
- * Waiting for several channels works on a kernel without futex_waitv (ENOSYS), and in a container whose filter does not know it (EPERM), too:
- * a filter makes the call fail here as it fails there.
+ * Waiting for several channels works on a kernel without futex_waitv (ENOSYS), and in a container whose filter does not know it (EPERM),
+ * too: a filter makes the call fail here as it fails there.
  */
 #include "support.h"
 

@@ -311,6 +311,8 @@ Test(api, without_a_handle_or_a_name_nothing_is_asked_or_set)
 	cr_assert_eq(errno, EINVAL);
 	cr_assert_eq(slip_set_array(w, NULL, &a), -1);
 	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_set_array(w, "a/b", &a), -1);
+	cr_assert_eq(errno, EINVAL);
 	cr_assert_eq(slip_set_array(w, "a", NULL), -1);
 	cr_assert_eq(errno, EINVAL);
 	cr_assert_null(slip_loan(NULL, "a", &a));

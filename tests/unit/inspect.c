@@ -75,7 +75,7 @@ Test(inspect, a_list_grows_past_its_first_room)
 	const char *base = own_base("inspect");
 	slip_writer *w = slip_writer_open(base, NULL);
 	slip_array a = bytes_array("x", 1);
-	char channel[8];
+	char channel[16];
 	for (int i = 0; i < 20; i++) {
 		(void)snprintf(channel, sizeof(channel), "c%02d", i);
 		cr_assert_eq(slip_set_array(w, channel, &a), 0);

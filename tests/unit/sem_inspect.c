@@ -107,6 +107,45 @@ Test(sem_inspect, a_dead_writer_of_ours_leaves_what_gc_finds_and_removes)
 	slip_writer_close(living);
 }
 
+/* What a writer leaves that dies between making or removing the one and the other; so does a gc. */
+Test(sem_inspect, a_semaphore_left_alone_is_found_and_removed)
+{
+	slip_leftover *left;
+	size_t count = 0;
+	slip_channel_name name;
+	slip_writer *living = semaphore_writer(0);
+	slip_array array = bytes_array("x", 1);
+	cr_assert_eq(slip_set_array(living, "b_c", &array), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		slip_writer *writer = semaphore_writer(0);
+		(void)set_value(writer, 1);
+		shm_unlink(object_of("shm"));
+		raise(SIGKILL);
+	}
+	waitpid(pid, NULL, 0);
+	for (int tries = 0; count == 0 && tries < 1000; tries++) {
+		cr_assert_eq(slip_gc_list(base, &left, &count), 0);
+		if (count == 0) {
+			free(left);
+			pause_ms(1);
+		}
+	}
+	cr_assert_eq(count, 1);
+	cr_assert(strstr(left[0].object, "_sem") != NULL && strstr(left[0].reason, "died") != NULL);
+	cr_assert_eq(left[0].bytes, 32);
+	cr_assert_eq(list(&name), 1, "no channel");
+	cr_assert_eq(slip_gc_remove(&left[0]), 0, "%s", slip_error_detail());
+	cr_assert_eq(slip_gc_remove(&left[0]), -1);
+	cr_assert_eq(errno, ENOENT);
+	(void)snprintf(left[0].object, sizeof(left[0].object), "sem.%s_b_c_sem", base);
+	cr_assert_eq(slip_gc_remove(&left[0]), -1, "a living one's");
+	cr_assert_eq(errno, EBUSY);
+	free(left);
+	cr_assert_eq(objects_with(base), 2, "the living one's stay");
+	slip_writer_close(living);
+}
+
 Test(sem_inspect, a_semaphore_of_ours_says_where_the_base_name_ends)
 {
 	slip_writer *writer = semaphore_writer(0);

@@ -334,3 +334,31 @@ Test(sem_reader, reads_what_it_asked_to_have_in_memory)
 	slip_reader_close(reader);
 	slip_writer_close(writer);
 }
+
+Test(sem_reader, a_spin_ends_with_the_time_limit)
+{
+	slip_reader_options options = SLIP_READER_OPTIONS_INIT;
+	options.mode = SLIP_MODE_SEMAPHORE;
+	options.spin_ns = INT64_MAX;
+	slip_writer *writer = semaphore_writer(0);
+	slip_reader *reader = slip_reader_open(base, &options);
+	cr_assert_eq(set_value(writer, 3), 0);
+	cr_assert_eq(get_value(reader), 3);
+	cr_assert_eq(slip_wait(reader, "image", 1000000), -1);
+	cr_assert_eq(errno, ETIMEDOUT, "%s", slip_error_detail());
+	slip_reader_close(reader);
+	slip_writer_close(writer);
+}
+
+Test(sem_reader, says_that_the_directory_is_missing)
+{
+	slip_reader *reader = semaphore_reader(0);
+	cr_assert_eq(setenv("SLIPRING_DIR", "/nowhere/at/all", 1), 0);
+	slip_frame *frame = slip_get_image(reader);
+	int err = errno;
+	unsetenv("SLIPRING_DIR");
+	cr_assert_null(frame);
+	cr_assert_eq(err, ENOENT);
+	cr_assert_not_null(strstr(slip_error_detail(), "/nowhere/at/all"), "%s", slip_error_detail());
+	slip_reader_close(reader);
+}

@@ -228,7 +228,7 @@ static bool measure_start(const struct bench_settings *settings, const struct be
 	return measure_in_child(settings, it, settings->reader_cpu_count > 0 ? settings->reader_cpus[0] : -1, wait_for_writers, result);
 }
 
-bool bench_attach(const struct bench_settings *settings, struct bench_list *list)
+void bench_attach(const struct bench_settings *settings, struct bench_list *list)
 {
 	static const struct {
 		bench_measure *limit, *own;
@@ -243,17 +243,13 @@ bool bench_attach(const struct bench_settings *settings, struct bench_list *list
 			char text[32];
 			const char *size = size_name(settings->sizes[i], text);
 			struct bench_case *limit = NULL;
-			if (PAIRS[p].limit != NULL &&
-			    (limit = bench_add(list, PAIRS[p].limit, "%s, %s", PAIRS[p].limit_name, size)) == NULL)
-				return false;
+			if (PAIRS[p].limit != NULL)
+				limit = bench_add(list, PAIRS[p].limit, "%s, %s", PAIRS[p].limit_name, size);
 			struct bench_case *it = bench_add(list, PAIRS[p].own, "%s, %s", PAIRS[p].name, size);
-			if (it == NULL)
-				return false;
 			it->size = settings->sizes[i];
 			if (limit != NULL) {
 				limit->size = it->size;
 				it->beside[0] = bench_index(list, limit);
 			}
 		}
-	return true;
 }

@@ -13,10 +13,6 @@ enum { UNDER_WAY = 4 };
 
 struct bench_case *bench_add(struct bench_list *list, bench_measure *measure, const char *name, ...)
 {
-	if (list->count == CASES_MAX) {
-		say_error("bench %s: more than %d cases; give fewer sizes or readers", list->command, CASES_MAX);
-		return NULL;
-	}
 	struct bench_case *it = &list->cases[list->count++];
 	memset(it, 0, sizeof(*it));
 	va_list arguments;

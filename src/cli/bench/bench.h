@@ -65,7 +65,7 @@ struct bench_list {
 /* A run of a transport, by drive(). */
 bench_measure measure_drive;
 
-/* A case, zeroed but for its name, what measures it and the figure FIGURE_LATENCY; NULL after an error message. */
+/* A case, zeroed but for its name, what measures it and the figure FIGURE_LATENCY. The list has room: cmd_bench.c sees to it. */
 struct bench_case *bench_add(struct bench_list *list, bench_measure *measure, const char *name, ...) __attribute__((format(printf, 3, 4)));
 
 /* Its place in the list, for `beside`. */
@@ -96,11 +96,11 @@ void bench_json(FILE *to, const struct bench_list *list);
 /* FOLDER/COMMAND.hlog, and FOLDER/COMMAND-CASE.hgrm of each. False after an error message. */
 bool bench_write_histograms(const struct bench_settings *settings, const struct bench_list *list);
 
-/* Each fills the list with its cases. False after an error message. */
-bool bench_limits(const struct bench_settings *settings, struct bench_list *list);
-bool bench_latency(const struct bench_settings *settings, struct bench_list *list);
-bool bench_fanout(const struct bench_settings *settings, struct bench_list *list);
-bool bench_stream(const struct bench_settings *settings, struct bench_list *list);
-bool bench_attach(const struct bench_settings *settings, struct bench_list *list);
+/* Each fills the list with its cases. */
+void bench_limits(const struct bench_settings *settings, struct bench_list *list);
+void bench_latency(const struct bench_settings *settings, struct bench_list *list);
+void bench_fanout(const struct bench_settings *settings, struct bench_list *list);
+void bench_stream(const struct bench_settings *settings, struct bench_list *list);
+void bench_attach(const struct bench_settings *settings, struct bench_list *list);
 
 #endif

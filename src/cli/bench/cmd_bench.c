@@ -38,7 +38,7 @@ static const char HELP[] =
 
 static const struct kind {
 	const char *name;
-	bool (*fill)(const struct bench_settings *, struct bench_list *);
+	void (*fill)(const struct bench_settings *, struct bench_list *);
 	void (*print)(const struct bench_list *);
 	const char *sizes, *quick_sizes, *readers, *quick_readers, *rates, *quick_rates;
 } KINDS[] = {
@@ -214,11 +214,14 @@ static bool take_kind(const char *name, struct asked *asked)
 }
 
 /* Lists that the command line left out are the kind's own. */
-static bool complete(const struct asked *asked, const struct kind *kind, struct bench_settings *settings)
+static void complete(const struct asked *asked, const struct kind *kind, struct bench_settings *settings)
 {
-	return (asked->sizes != NULL || parse_sizes(asked->quick ? kind->quick_sizes : kind->sizes, settings)) &&
-	       (asked->readers != NULL || parse_readers(asked->quick ? kind->quick_readers : kind->readers, settings)) &&
-	       (asked->rates != NULL || parse_rates(asked->quick ? kind->quick_rates : kind->rates, settings));
+	if (asked->sizes == NULL)
+		(void)parse_sizes(asked->quick ? kind->quick_sizes : kind->sizes, settings);
+	if (asked->readers == NULL)
+		(void)parse_readers(asked->quick ? kind->quick_readers : kind->readers, settings);
+	if (asked->rates == NULL)
+		(void)parse_rates(asked->quick ? kind->quick_rates : kind->rates, settings);
 }
 
 static void begin_json(const struct bench_settings *settings)
@@ -240,11 +243,16 @@ static void begin_json(const struct bench_settings *settings)
 static bool run_kind(const struct asked *asked, const struct kind *kind, bool first)
 {
 	struct bench_settings settings = asked->settings;
+	complete(asked, kind, &settings);
+	/* Three cases of each: the limits and slipring. */
+	if (3 * settings.size_count * settings.rate_count * settings.reader_count > CASES_MAX)
+		return say_error("bench %s: more than %d cases; give fewer sizes, rates or readers", kind->name, CASES_MAX) == 0;
 	struct bench_list *list = calloc(1, sizeof(*list));
 	if (list == NULL)
 		return say_error("no memory") == 0;
 	list->command = kind->name;
-	bool good = complete(asked, kind, &settings) && kind->fill(&settings, list) && bench_run(&settings, list);
+	kind->fill(&settings, list);
+	bool good = bench_run(&settings, list);
 	if (good && settings.json) {
 		printf("%s\n", first ? "" : ",");
 		bench_json(stdout, list);

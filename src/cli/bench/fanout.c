@@ -23,8 +23,6 @@ static struct bench_case *add(const struct bench_settings *settings, struct benc
 					  : waiting == WAIT_SPIN ? " spinning"
 								 : " asleep",
 					  share ? " (sharing CPUs)" : "");
-	if (it == NULL)
-		return NULL;
 	bench_plan(settings, it, transport, SIZE, readers);
 	it->plan.setup.loan = true;
 	it->plan.setup.waiting = waiting;
@@ -37,18 +35,15 @@ static struct bench_case *add(const struct bench_settings *settings, struct benc
 	return it;
 }
 
-static bool add_with_limit(const struct bench_settings *settings, struct bench_list *list, int readers, enum waiting waiting,
+static void add_with_limit(const struct bench_settings *settings, struct bench_list *list, int readers, enum waiting waiting,
 			   unsigned figures)
 {
 	const struct bench_case *limit = add(settings, list, &TRANSPORT_PLAIN, readers, waiting, figures);
 	struct bench_case *it = add(settings, list, &TRANSPORT_SLIPRING, readers, waiting, figures);
-	if (limit == NULL || it == NULL)
-		return false;
 	it->beside[0] = bench_index(list, limit);
-	return true;
 }
 
-bool bench_fanout(const struct bench_settings *settings, struct bench_list *list)
+void bench_fanout(const struct bench_settings *settings, struct bench_list *list)
 {
 	for (enum waiting waiting = WAIT_SPIN; waiting <= WAIT_SLEEP; waiting++)
 		for (int i = 0; i < settings->reader_count; i++) {
@@ -57,10 +52,9 @@ bool bench_fanout(const struct bench_settings *settings, struct bench_list *list
 				continue; /* nobody waits, in either way */
 			/* Where readers take turns on a CPU the last one comes ten milliseconds late: publishes would be few. */
 			const bool apart = shares_cpus(settings, readers, waiting);
-			if ((readers == 0 || apart) && !add_with_limit(settings, list, readers, waiting, PUBLISH))
-				return false;
-			if (readers > 0 && !add_with_limit(settings, list, readers, waiting, apart ? LAST : PUBLISH | LAST))
-				return false;
+			if (readers == 0 || apart)
+				add_with_limit(settings, list, readers, waiting, PUBLISH);
+			if (readers > 0)
+				add_with_limit(settings, list, readers, waiting, apart ? LAST : PUBLISH | LAST);
 		}
-	return true;
 }

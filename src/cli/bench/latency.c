@@ -18,8 +18,6 @@ static struct bench_case *add(const struct bench_settings *settings, struct benc
 	char text[32];
 	struct bench_case *it = bench_add(list, measure_drive, "%s, %s, %s, %s", transport->name, loan ? "loan" : "copy",
 					  size_name(size, text), waiting == WAIT_SPIN ? "spinning" : "asleep");
-	if (it == NULL)
-		return NULL;
 	bench_plan(settings, it, transport, size, 1);
 	it->plan.setup.loan = loan;
 	it->plan.setup.waiting = waiting;
@@ -27,32 +25,23 @@ static struct bench_case *add(const struct bench_settings *settings, struct benc
 	return it;
 }
 
-static bool add_with_limits(const struct bench_settings *settings, struct bench_list *list, size_t size, bool loan, enum waiting waiting)
+static void add_with_limits(const struct bench_settings *settings, struct bench_list *list, size_t size, bool loan, enum waiting waiting)
 {
 	const struct bench_case *limit = add(settings, list, &TRANSPORT_PLAIN, size, loan, waiting);
-	if (limit == NULL)
-		return false;
 	int beside[2] = {bench_index(list, limit), -1};
 	if (!loan && size >= STREAMING_FROM && TRANSPORT_STREAMING.can != 0) {
 		limit = add(settings, list, &TRANSPORT_STREAMING, size, loan, waiting);
-		if (limit == NULL)
-			return false;
 		beside[1] = bench_index(list, limit);
 	}
 	struct bench_case *it = add(settings, list, &TRANSPORT_SLIPRING, size, loan, waiting);
-	if (it == NULL)
-		return false;
 	it->beside[0] = beside[0];
 	it->beside[1] = beside[1];
-	return true;
 }
 
-bool bench_latency(const struct bench_settings *settings, struct bench_list *list)
+void bench_latency(const struct bench_settings *settings, struct bench_list *list)
 {
 	for (enum waiting waiting = WAIT_SPIN; waiting <= WAIT_SLEEP; waiting++)
 		for (int loan = 0; loan <= 1; loan++)
 			for (int i = 0; i < settings->size_count; i++)
-				if (!add_with_limits(settings, list, settings->sizes[i], loan != 0, waiting))
-					return false;
-	return true;
+				add_with_limits(settings, list, settings->sizes[i], loan != 0, waiting);
 }

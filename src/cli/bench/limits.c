@@ -159,11 +159,9 @@ static bool measure_first_touch(const struct bench_settings *settings, const str
 
 /* ---- the list ---- */
 
-static bool add_plain(const struct bench_settings *settings, struct bench_list *list, const char *name, enum waiting waiting)
+static void add_plain(const struct bench_settings *settings, struct bench_list *list, const char *name, enum waiting waiting)
 {
 	struct bench_case *it = bench_add(list, measure_drive, "%s", name);
-	if (it == NULL)
-		return false;
 	bench_plan(settings, it, &TRANSPORT_PLAIN, 64, 1);
 	it->plan.setup.loan = true;
 	it->plan.setup.waiting = waiting;
@@ -173,45 +171,33 @@ static bool add_plain(const struct bench_settings *settings, struct bench_list *
 		it->figure_names[FIGURE_LATENCY] = "until it runs";
 		it->figure_names[FIGURE_COST] = "the call";
 	}
-	return true;
 }
 
-static bool add_copies(const struct bench_settings *settings, struct bench_list *list)
+static void add_copies(const struct bench_settings *settings, struct bench_list *list)
 {
 	for (int i = 0; i < settings->size_count; i++) {
 		char text[32];
 		struct bench_case *it =
 			bench_add(list, measure_copy, "memcpy into two buffers in turn, %s", size_name(settings->sizes[i], text));
-		if (it == NULL)
-			return false;
 		it->size = settings->sizes[i];
 #if defined(__x86_64__)
 		if (settings->sizes[i] < 1 << 16)
 			continue;
 		it = bench_add(list, measure_streaming, "copy past the cache, the same, %s", size_name(settings->sizes[i], text));
-		if (it == NULL)
-			return false;
 		it->size = settings->sizes[i];
 #endif
 	}
-	return true;
 }
 
-bool bench_limits(const struct bench_settings *settings, struct bench_list *list)
+void bench_limits(const struct bench_settings *settings, struct bench_list *list)
 {
-	if (bench_add(list, measure_hand_over, "a cache line handed over, half a round trip") == NULL)
-		return false;
-	if (!add_plain(settings, list, "payload line and flag line, one way", WAIT_SPIN) ||
-	    !add_plain(settings, list, "futex wake", WAIT_SLEEP))
-		return false;
-	if (!add_copies(settings, list))
-		return false;
+	(void)bench_add(list, measure_hand_over, "a cache line handed over, half a round trip");
+	add_plain(settings, list, "payload line and flag line, one way", WAIT_SPIN);
+	add_plain(settings, list, "futex wake", WAIT_SLEEP);
+	add_copies(settings, list);
 	struct bench_case *it = bench_add(list, measure_first_touch, "a page of new shared memory touched");
-	if (it == NULL)
-		return false;
 	it->size = 24 << 20;
 	it->figures |= 1U << FIGURE_LAST;
 	it->figure_names[FIGURE_LATENCY] = "first";
 	it->figure_names[FIGURE_LAST] = "by a second mapping";
-	return true;
 }

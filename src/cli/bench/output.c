@@ -73,8 +73,6 @@ void bench_print_times(const struct bench_list *list)
 			print_time(h->max);
 			print_ratio(bench_ratio(list, it, f));
 		}
-		if (it->torn > 0)
-			printf("  %s%" PRIu64 " of %" PRIu64 " frames were torn%s\n", faint(stdout), it->torn, it->got, plain(stdout));
 	}
 }
 

@@ -15,8 +15,6 @@ static struct bench_case *add(const struct bench_settings *settings, struct benc
 		(void)snprintf(rate_text, sizeof(rate_text), "%g a second", rate);
 	struct bench_case *it = bench_add(list, measure_drive, "%s, %s, %s, %d reader%s", transport->name, size_name(size, text), rate_text,
 					  readers, readers == 1 ? "" : "s");
-	if (it == NULL)
-		return NULL;
 	bench_plan(settings, it, transport, size, readers);
 	it->plan.read_all = true;
 	/* At a camera's rate readers sleep in between; flat out the next frame is there already. */
@@ -25,7 +23,7 @@ static struct bench_case *add(const struct bench_settings *settings, struct benc
 	return it;
 }
 
-bool bench_stream(const struct bench_settings *settings, struct bench_list *list)
+void bench_stream(const struct bench_settings *settings, struct bench_list *list)
 {
 	for (int s = 0; s < settings->size_count; s++)
 		for (int r = 0; r < settings->rate_count; r++)
@@ -40,10 +38,7 @@ bool bench_stream(const struct bench_settings *settings, struct bench_list *list
 				if (size >= STREAMING_FROM && TRANSPORT_STREAMING.can != 0)
 					past = add(settings, list, &TRANSPORT_STREAMING, size, rate, readers);
 				struct bench_case *it = add(settings, list, &TRANSPORT_SLIPRING, size, rate, readers);
-				if (limit == NULL || it == NULL)
-					return false;
 				it->beside[0] = bench_index(list, limit);
 				it->beside[1] = past != NULL ? bench_index(list, past) : -1;
 			}
-	return true;
 }

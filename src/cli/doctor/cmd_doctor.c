@@ -39,8 +39,9 @@ int cmd_doctor(int argc, char **argv)
 	}
 	for (int i = optind; i < argc; i++) {
 		struct target target;
-		if (!parse_target("doctor", argv[i], "image", &target))
-			return EXIT_USAGE;
+		int status = parse_target("doctor", argv[i], "image", &target);
+		if (status != EXIT_OK)
+			return status;
 		if (strchr(argv[i], '/') != NULL)
 			return say_usage("doctor", "BASE is '%s'; a base name alone is expected", argv[i]);
 	}
