@@ -148,8 +148,10 @@ int cmd_torture(int argc, char **argv)
 	struct plan planned;
 	struct board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct storm *storm = calloc(1, sizeof(*storm));
-	if (board == MAP_FAILED || storm == NULL)
+	if (board == MAP_FAILED || storm == NULL) {
+		free(storm);
 		return say_error("torture: no memory");
+	}
 	catch_signals();
 	private_namespaces();
 	clocks_make(&storm->clocks);
