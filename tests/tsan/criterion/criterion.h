@@ -85,4 +85,7 @@ void criterion_fail(bool end, const char *file, int line, const char *what, cons
 #define cr_assert_arr_eq(...) CRITERION_BYTES(__VA_ARGS__, "")
 #define cr_assert_float_eq(...) CRITERION_NEAR(__VA_ARGS__, "")
 
+/* Of a test's own function; it counts as passed here. */
+#define cr_skip_test(...) return
+
 #endif
