@@ -23,9 +23,15 @@ static int take_within_ms(int ms)
 	return slip__os_semaphore_take(&memory, ms > 0 ? slip__os_now() + ms * INT64_C(1000000) : 0);
 }
 
+/* As glibc counts them too. */
+static bool somebody_sleeps(void)
+{
+	return a32_load_relaxed((slip__a32 *)&memory.words[1]) != 0;
+}
+
 static void *give_once_somebody_sleeps(void *unused)
 {
-	while (memory.words[1] == 0) /* sleepers, as glibc counts them too */
+	while (!somebody_sleeps())
 		pause_ms(1);
 	slip__os_semaphore_give(&memory);
 	return unused;
@@ -33,7 +39,7 @@ static void *give_once_somebody_sleeps(void *unused)
 
 static void *post_once_somebody_sleeps(void *unused)
 {
-	while (memory.words[1] == 0)
+	while (!somebody_sleeps())
 		pause_ms(1);
 	(void)sem_post(&memory.posix);
 	return unused;
