@@ -11,6 +11,7 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -102,7 +103,8 @@ static inline pid_t traced_start(int (*body)(void *), void *context)
 	pid_t pid = fork();
 	CHECK(pid >= 0);
 	if (pid == 0) {
-		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+		/* Until PTRACE_O_EXITKILL is there a parent that dies would leave it stopped for good. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
 			_exit(99);
 		(void)raise(SIGSTOP);
 		_exit(body(context));

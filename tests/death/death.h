@@ -114,7 +114,7 @@ struct death_form {
 	size_t point; /* 0: all */
 };
 
-enum { DEATH_RARELY = 17 }; /* of second deaths: every so manieth point, and in the short form one change */
+enum { DEATH_RARELY = 61 }; /* of second deaths: every so manieth point, and in the short form one change */
 
 /* All points of a case, as far as the form goes; those of a first death have been chosen. */
 static inline void death_run_points(struct death_case *c, const struct death_form *form, size_t stride, uint64_t *endings, uint64_t *missed)

@@ -5,21 +5,6 @@
 
 enum { MOST = 1 << 20 };
 
-static void read_frames(struct input *input)
-{
-	for (int frames = 0; frames < 6 && input->format->next(input) == MORE_FRAME; frames++) {
-		if (input->bytes > MOST)
-			return;
-		unsigned char *frame = malloc(input->bytes + (input->bytes == 0));
-		CHECK(frame != NULL);
-		bool good = input->format->read(input, frame);
-		free(frame);
-		if (!good || (frames == 3 && !input_rewind(input)))
-			return;
-		input->frame++;
-	}
-}
-
 /* As pub puts it into a loan's metadata, which has room for it, and sub reads it back. */
 static void round_trip(const struct video *video)
 {
@@ -31,6 +16,17 @@ static void round_trip(const struct video *video)
 	metadata_video(loan, &back);
 	CHECK(back.width == video->width && back.height == video->height);
 	slip_writer_close(writer);
+}
+
+static bool read_frame(struct input *input)
+{
+	if (input->format->next(input) != MORE_FRAME || input->bytes > MOST)
+		return false;
+	unsigned char *frame = malloc(input->bytes + (input->bytes == 0));
+	CHECK(frame != NULL);
+	bool good = input->format->read(input, frame);
+	free(frame);
+	return good;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -48,12 +44,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)snprintf(path, sizeof(path), "%s/input", fuzz_directory);
 	struct input input;
 	FILE *kept = fuzz_hush();
-	bool opened = input_open(&input, path, how & 1 ? &raw : NULL, how & 2 ? "mono16" : NULL, how & 4);
-	if (opened)
-		read_frames(&input);
+	bool good = input_open(&input, path, how & 1 ? &raw : NULL, how & 2 ? "mono16" : NULL, how & 4);
+	for (int frames = 0; good && frames < 6; frames++) {
+		(void)fuzz_hush();
+		good = read_frame(&input) && (frames != 3 || input_rewind(&input));
+		stderr = kept;
+		if (good)
+			round_trip(&input.video);
+		input.frame++;
+	}
 	stderr = kept;
-	if (opened && input.frame > 0)
-		round_trip(&input.video);
 	input_close(&input);
 	/* The same bytes as a frame's metadata. */
 	slip_frame f = {.metadata = s.at, .metadata_size = s.left > SLIP_METADATA_MAX ? SLIP_METADATA_MAX : s.left};

@@ -55,7 +55,7 @@ static void put_another(struct script *s)
 		CHECK(made == 0 || errno == EEXIST || errno == ENOENT);
 		return;
 	}
-	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, kind % 8 == 3 ? 0 : 0600);
+	int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, kind % 8 == 3 ? 0 : 0600); /* a FIFO of before would not open */
 	size_t size = take(s, 1);
 	size = size < s->left ? size : s->left;
 	CHECK(fd < 0 || write(fd, s->at, size) == (ssize_t)size);

@@ -16,6 +16,8 @@ enum {
 	LIMIT_NS = 1000000,
 	CALLS_PER_HANDLE = 300,
 	WRITES_PER_HANDLE = 2000,
+	WRITES_PER_LOCK = 100,
+	ENOUGH = 100,
 	FRAME = 40000,
 	LARGE_FRAME = 150000,
 	SHORT_FRAME = 64
@@ -218,9 +220,11 @@ static int write_on(uint64_t lives)
 	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
 	options.mode = mode;
 	options.lock_timeout_ns = LIMIT_NS;
+	/* A lock that was scribbled over is had again by the next handle alone, and each call waits for it. */
+	const int writes = mode == SLIP_MODE_SEMAPHORE ? WRITES_PER_LOCK : WRITES_PER_HANDLE;
 	while (!over()) {
 		slip_writer *writer = slip_writer_open(base, &options);
-		for (int i = 0; i < WRITES_PER_HANDLE && !over(); i++) {
+		for (int i = 0; i < writes && !over(); i++) {
 			call(&shared->writer);
 			judge(&shared->writer, write_something(writer));
 		}
@@ -318,7 +322,18 @@ static void scribble_bytes(struct target *t, struct script *s)
 		memcpy(t->bytes, good, size);
 }
 
-static int scribble(uint64_t changes)
+/* All have had frames, so that it was not an idle channel that was scribbled over. */
+static bool enough(void)
+{
+	const struct kind *kinds[] = {&shared->writer, &shared->latest, &shared->in_order, &shared->observer, &shared->tools};
+	bool all = true;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		all = all && a64_load_relaxed(&kinds[i]->good) >= ENOUGH;
+	return all;
+}
+
+/* At least so many words; returns how many. */
+static uint64_t scribble_words(uint64_t changes)
 {
 	struct target targets[2] = {{.size = 0}, {.size = 0}};
 	slip_channel_name name;
@@ -329,7 +344,8 @@ static int scribble(uint64_t changes)
 		(void)snprintf(targets[0].name, sizeof(targets[0].name), "%s_a_shm", base);
 		(void)snprintf(targets[1].name, sizeof(targets[1].name), "sem.%s_a_sem", base);
 	}
-	for (uint64_t done = 0; done < changes;) {
+	uint64_t done = 0;
+	while (done < changes || !enough()) {
 		struct target *t = &targets[mode == SLIP_MODE_SEMAPHORE ? chance() % 2 : 0];
 		uint64_t random[4] = {chance(), chance(), chance(), chance()};
 		struct script s = {.at = (const uint8_t *)random, .left = sizeof(random)};
@@ -344,9 +360,14 @@ static int scribble(uint64_t changes)
 			scribble_bytes(t, &s);
 		done++;
 	}
-	(void)a64_add_relaxed(&shared->changes, changes);
 	leave(&targets[0]);
 	leave(&targets[1]);
+	return done;
+}
+
+static int scribble(uint64_t changes)
+{
+	a64_store_relaxed(&shared->changes, scribble_words(changes));
 	return 0;
 }
 
@@ -406,6 +427,8 @@ static void say(const char *what, const struct kind *k)
 	CHECK(a64_load_relaxed(&k->undocumented) == 0);
 }
 
+static uint64_t words; /* scribbled, in both modes */
+
 /* Returns the calls that were made. */
 static uint64_t run(slip_mode which, uint64_t changes, uint64_t seed)
 {
@@ -432,8 +455,8 @@ static uint64_t run(slip_mode which, uint64_t changes, uint64_t seed)
 	for (size_t i = 0; i < 5; i++) {
 		say(i == 3 && !ring ? "others" : NAMES[i], kinds[i]);
 		calls += a64_load_relaxed(&kinds[i]->calls);
-		CHECK(a64_load_relaxed(&kinds[i]->good) > 0);
 	}
+	words += a64_load_relaxed(&shared->changes);
 	return calls;
 }
 
@@ -441,12 +464,12 @@ int main(int argc, char **argv)
 {
 	uint64_t changes = SANITIZED ? 5000 : 20000;
 	if (argc == 2 && strcmp(argv[1], "--full") == 0)
-		changes *= 50;
+		changes *= 20;
 	uint64_t seed = test_seed();
 	shared = shared_memory(sizeof(*shared));
 	uint64_t calls = run(SLIP_MODE_LOCK_FREE, changes, seed);
 	calls += run(SLIP_MODE_SEMAPHORE, changes / 4, seed);
 	printf("scribble: %llu words scribbled, %llu calls, 0 crashes, 0 hangs, 0 accesses outside of a mapping\n",
-	       (unsigned long long)(changes + changes / 4), (unsigned long long)calls);
+	       (unsigned long long)words, (unsigned long long)calls);
 	return 0;
 }

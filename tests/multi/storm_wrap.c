@@ -18,6 +18,7 @@ enum {
 	SLOTS = 2 * READERS + 4,
 	WORDS = 64,
 	KILLS = SANITIZED ? 20 : 60,
+	LOOKS = 4000,
 	PATIENCE = 60000 /* pauses of a millisecond that one wake-up may take before it is called lost */
 };
 #define FW_WRAP (UINT32_C(1) << 31)
@@ -139,6 +140,24 @@ static void at_the_end(void)
 	slip_reader_close(reader);
 }
 
+/*
+ * Until each reader has followed to the new epoch, or has ended: who looks right between the old one's end and the new one's beginning finds a closed channel.
+ */
+static void wait_for_all(slip_writer *writer, const pid_t *readers)
+{
+	int there = 0;
+	for (int round = 0; there < READERS && round < PATIENCE; round++) {
+		there = slip_readers_attached(writer, "seq");
+		for (int i = 0; i < READERS; i++) {
+			siginfo_t ended = {.si_pid = 0};
+			CHECK(waitid(P_PID, (id_t)readers[i], &ended, WEXITED | WNOHANG | WNOWAIT) == 0);
+			there += ended.si_pid != 0;
+		}
+		pause_ms(1);
+	}
+	CHECK(there == READERS);
+}
+
 static void numbers(uint64_t frames, int kills)
 {
 	struct tally *tally = shared_memory(sizeof(*tally));
@@ -184,7 +203,7 @@ static void numbers(uint64_t frames, int kills)
 	while ((err = publish_numbered(writer, "seq", WORDS)) == EAGAIN)
 		pause_ms(1);
 	CHECK(err == 0 && last_seq(writer, "seq", &epoch) == 1 && epoch != EPOCH);
-	wait_for_readers(writer, "seq", READERS);
+	wait_for_all(writer, readers);
 	slip_writer_close(writer);
 	for (int i = 0; i < READERS; i++)
 		expect_clean_end(readers[i]);
@@ -218,7 +237,10 @@ static int sleep_for_each(struct pair *pair, uint64_t first, uint64_t frames)
 	return 0;
 }
 
-/* A frame each time that the sleeper has said that it sleeps: right between that and its sleep. Then it ends, or waits for its death. */
+/*
+ * A frame each time that the sleeper is about to sleep: every second one when it has said so, the others on its way to that. Then it ends, or waits for its
+ * death.
+ */
 static int wake_each(struct pair *pair, uint64_t until, bool ends)
 {
 	slip_channel_name name;
@@ -227,8 +249,12 @@ static int wake_each(struct pair *pair, uint64_t until, bool ends)
 	CHECK(slip__name_make(base, "fw", &name) == 0);
 	CHECK(slip__segment_open(&name, NULL, SLIP__VIEW_CONTROL, &s) == 0);
 	for (uint64_t last = last_seq(writer, "fw", NULL); last < until; last++) {
-		while (a64_load_relaxed(&pair->got) != last || (a32_load_relaxed(s.ring.fw) & 1) == 0)
-			sched_yield();
+		for (unsigned looks = 1; a64_load_relaxed(&pair->got) != last || (last % 2 == 0 && (a32_load_relaxed(s.ring.fw) & 1) == 0);
+		     looks++)
+			if (looks % LOOKS == 0)
+				sched_yield(); /* between them it is there at once */
+		for (unsigned wait = last % 2 == 0 ? 0 : (unsigned)(last * 7919 % 400); wait > 0; wait--)
+			cpu_relax();
 		add(&pair->asleep, 1);
 		CHECK(publish_numbered(writer, "fw", WORDS) == 0);
 	}

@@ -98,7 +98,7 @@ Test(os_linux_wait, giving_wakes_one_that_sleeps_in_the_C_library)
 	pthread_t thread;
 	make(0);
 	cr_assert_eq(pthread_create(&thread, NULL, wait_for_post, NULL), 0);
-	while (((volatile uint32_t *)memory.words)[1] == 0)
+	while (!somebody_sleeps())
 		pause_ms(1);
 	slip__os_semaphore_give(&memory);
 	cr_assert_eq(pthread_join(thread, NULL), 0);
@@ -112,10 +112,10 @@ static void on_signal(int number)
 static void *interrupt(void *waiting)
 {
 	const pthread_t *thread = waiting;
-	while (((volatile uint32_t *)memory.words)[1] == 0)
+	while (!somebody_sleeps())
 		pause_ms(1);
 	pause_ms(1);
-	while (((volatile uint32_t *)memory.words)[1] != 0) {
+	while (somebody_sleeps()) {
 		(void)pthread_kill(*thread, SIGUSR1);
 		pause_ms(1);
 	}
