@@ -12,7 +12,7 @@ PARTS = {"src/core/": "the library", "src/cli/": "the command line", "src/measur
 
 
 def read_exceptions(path):
-    """Lines of 'FILE: TEXT OF THE LINE', each under the '# reason' that it shares with its neighbours."""
+    """Lines of 'FILE: FUNCTION: TEXT OF THE LINE', each under the '# reason' that it shares with its neighbours."""
     known, reason = {}, None
     for line in pathlib.Path(path).read_text().splitlines():
         if line.startswith("# "):
@@ -34,7 +34,12 @@ def main():
     for file in sorted(report["files"], key=lambda f: f["file"]):
         name = file["file"]
         source = pathlib.Path(name).read_text().splitlines()
-        present.update(f"{name}: {' '.join(line.split())}" for line in source)
+        functions = sorted((function["lineno"], function["name"]) for function in file["functions"])
+        keys = {}
+        for number, line in enumerate(source, 1):
+            function = next((called for first, called in reversed(functions) if first <= number), "")
+            keys[number] = f"{name}: {function}: {' '.join(line.split())}"
+        present.update(keys.values())
         lines = [line for line in file["lines"] if not line.get("gcovr/noncode")]
         reached = sum(line["count"] > 0 for line in lines)
         # What an excused line would branch to is excused with it.
@@ -42,11 +47,11 @@ def main():
         taken = sum(b["count"] > 0 for b in branches)
         for line in lines:
             if line["count"] == 0:
-                text = f"{name}: {' '.join(source[line['line_number'] - 1].split())}"
-                if text in known:
-                    used.add(text)
+                key = keys[line["line_number"]]
+                if key in known:
+                    used.add(key)
                 else:
-                    unnamed.append(f"{name}:{line['line_number']}: {source[line['line_number'] - 1].strip()}")
+                    unnamed.append(key)
         print(f"{name:36}  {share(reached, len(lines))}  {share(taken, len(branches))}")
         for key in (next(part for part in PARTS if name.startswith(part)), "src/"):
             total = sums.setdefault(key, [0, 0, 0, 0])

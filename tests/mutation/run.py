@@ -1,6 +1,8 @@
 """Makes mutants of the files whose every step matters, and lets the tests find them. See tests/mutation/run --help."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
+import collections
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -31,31 +33,30 @@ def must(command):
 
 
 class Build:
-    """The library as one shared object of which one file can be swapped, and the tests that use it; one with and one without TSan."""
+    """The library's objects, of which one can be swapped, and those of the tests that use it; one with and one without TSan."""
 
     def __init__(self, folder, extra):
         self.folder, self.extra = folder, extra
-        self.objects = folder / "objects"
-        self.objects.mkdir(parents=True)
-        self.library = folder / "libmutant.so"
-        for source in sorted((ROOT / "src/core").glob("*.c")):
-            must(["gcc", *FLAGS, *extra, "-c", source, "-o", self.objects / f"{source.stem}.o"])
-        self.link()
+        folder.mkdir()
+        self.objects = {source.stem: folder / f"{source.stem}.o" for source in sorted((ROOT / "src/core").glob("*.c"))}
+        for name, path in self.objects.items():
+            must(["gcc", *FLAGS, *extra, "-c", ROOT / "src/core" / f"{name}.c", "-o", path])
+        self.tests = {}
 
-    def test(self, name):
-        program = self.folder / name.replace("/", "_")
-        criterion = ["-lcriterion"] if name.startswith("unit/") else []
-        must(["gcc", *FLAGS, *self.extra, ROOT / "tests" / f"{name}.c", "-o", program, self.library, f"-Wl,-rpath,{self.folder}", *criterion,
-              *LIBRARIES])
-        return program
+    def add(self, test):
+        source, path = ROOT / "tests" / f"{test}.c", self.folder / (test.replace("/", "_") + ".o")
+        must(["gcc", *FLAGS, *self.extra, "-c", source, "-o", path])
+        # Functions of the library that a test has put one of its own before.
+        wraps = [f"-Wl,--wrap={name}" for name in sorted(set(re.findall(r"__wrap_(\w+)", source.read_text())))]
+        self.tests[test] = [path, *wraps, *(["-lcriterion"] if test.startswith("unit/") else [])]
 
     def compile(self, source, to):
-        command = ["gcc", *FLAGS, *self.extra, "-w", "-Werror=return-type", "-c", source, "-o", to]
+        command = ["gcc", *FLAGS, *self.extra, "-w", "-Werror=return-type", "-Werror=implicit-function-declaration", "-c", source, "-o", to]
         return subprocess.run(command, capture_output=True).returncode == 0
 
-    def link(self, name=None, mutant=None):
-        objects = [mutant if path.stem == name else path for path in sorted(self.objects.glob("*.o"))]
-        must(["gcc", *self.extra, "-shared", "-o", self.library, *objects, *LIBRARIES])
+    def link(self, test, to, name=None, mutant=None):
+        objects = [mutant if stem == name else path for stem, path in self.objects.items()]
+        must(["gcc", *self.extra, "-o", to, *objects, *self.tests[test], *LIBRARIES])
 
 
 def code_of(path):
@@ -104,6 +105,50 @@ def read_survivors():
     return known
 
 
+class Mutant:
+    def __init__(self, file, path, what):
+        self.file, self.path, self.what = file, path, what
+        self.objects, self.code, self.by = {}, None, None
+
+    def compile(self, builds):
+        self.objects = {prefix: self.path.with_suffix(f".{index}.o") for index, prefix in enumerate(builds)}
+        if all(build.compile(self.path, self.objects[prefix]) for prefix, build in builds.items()):
+            self.code = tuple(code_of(file) for file in self.objects.values())
+
+    def look_for_killer(self, builds, limits, unmutated):
+        for killer in killers_of(self.file):
+            prefix, test = parts_of(killer)
+            # A weaker order is mostly the same code on x86-64, and only TSan sees it.
+            if self.code[0] == unmutated[0] and prefix == "":
+                continue
+            program = self.path.with_suffix(".program")
+            builds[prefix].link(test, program, self.file, self.objects[prefix])
+            status = run(program, limits[killer])
+            program.unlink()
+            if status != 0:
+                self.by = killer + (" (hangs)" if status == "hangs" else "")
+                return
+
+
+def killers_of(file):
+    return list(dict.fromkeys(killer.format(file) for killer in KILLERS))
+
+
+def parts_of(killer):
+    return ("tsan:", killer.removeprefix("tsan:")) if killer.startswith("tsan:") else ("", killer)
+
+
+def make_mutants(name, work):
+    folder = work / name
+    folder.mkdir()
+    source = work / f"{name}.c"
+    source.write_text(without_comments((ROOT / "src/core" / f"{name}.c").read_text()))
+    must(["mutate", source, "c", "--only", HERE / "slipring.rules", "--swap", "--noCheck", "--mutantDir", folder])
+    original = source.read_text().splitlines()
+    paths = sorted(folder.glob("*.c"), key=lambda p: int(p.name.split(".")[2]))
+    return [Mutant(name, path, f"{name}.c: {difference(original, path.read_text().splitlines())}") for path in paths]
+
+
 def main():
     parser = argparse.ArgumentParser(description="Mutants of slot.c, wait.c and liveness.c: each is found by a test, or argued equivalent "
                                                  "in tests/mutation/survivors.")
@@ -111,79 +156,51 @@ def main():
     parser.add_argument("--match", default="", help="mutants whose difference holds this text alone")
     parser.add_argument("--list", metavar="FILE", help="write every mutant and what found it")
     options = parser.parse_args()
+    files = options.only or MUTATED
     started = time.monotonic()
     work = pathlib.Path(tempfile.mkdtemp(prefix="slipring-mutation-"))
     builds = {"": Build(work / "plain", []), "tsan:": Build(work / "tsan", TSAN)}
-    programs, limits = {}, {}
-    for name in dict.fromkeys(k.format(f) for k in KILLERS for f in MUTATED):
-        prefix = "tsan:" if name.startswith("tsan:") else ""
-        programs[name] = builds[prefix].test(name.removeprefix("tsan:"))
+    limits = {}
+    for killer in dict.fromkeys(killer for file in files for killer in killers_of(file)):
+        prefix, test = parts_of(killer)
+        builds[prefix].add(test)
+        program = work / "unmutated"
+        builds[prefix].link(test, program)
         begun = time.monotonic()
-        if run(programs[name], 300) != 0:
-            sys.exit(f"mutation: {name} fails without any mutant")
-        limits[name] = 10 + 8 * (time.monotonic() - begun)
-    known, used = read_survivors(), set()
-    count = dict.fromkeys(["mutants", "do not compile", "same code", "found", "argued"], 0)
-    found_by, survivors, listing = {}, [], []
-    for name in options.only or MUTATED:
-        folder = work / name
-        folder.mkdir()
-        source = work / f"{name}.c"
-        source.write_text(without_comments((ROOT / "src/core" / f"{name}.c").read_text()))
-        must(["mutate", source, "c", "--only", HERE / "slipring.rules", "--swap", "--noCheck", "--mutantDir", folder])
-        original = source.read_text().splitlines()
-        unmutated = tuple(code_of(build.objects / f"{name}.o") for build in builds.values())
-        seen = {unmutated}
-        for path in sorted(folder.glob("*.c"), key=lambda p: int(p.name.split(".")[2])):
-            what = f"{name}.c: {difference(original, path.read_text().splitlines())}"
-            if options.match not in what:
-                continue
-            count["mutants"] += 1
-            mutant = {prefix: folder / f"mutant{index}.o" for index, prefix in enumerate(builds)}
-            if not all(build.compile(path, mutant[prefix]) for prefix, build in builds.items()):
-                count["do not compile"] += 1
-                continue
-            code = tuple(code_of(file) for file in mutant.values())
-            if code in seen:
-                count["same code"] += 1
-                continue
-            seen.add(code)
-            for prefix, build in builds.items():
-                build.link(name, mutant[prefix])
-            by = None
-            for killer in dict.fromkeys(k.format(name) for k in KILLERS):
-                # A weaker order is mostly the same code on x86-64, and only TSan sees it.
-                if code[0] == unmutated[0] and not killer.startswith("tsan:"):
-                    continue
-                status = run(programs[killer], limits[killer])
-                if status != 0:
-                    by = killer + (" (hangs)" if status == "hangs" else "")
-                    break
-            if by is not None:
-                count["found"] += 1
-                found_by[by.split()[0]] = found_by.get(by.split()[0], 0) + 1
-            elif what in known:
-                count["argued"] += 1
-                used.add(what)
-                by = "argued: " + known[what]
-            else:
-                survivors.append(what)
-                by = "SURVIVES"
-                print(f"survives: {what}", flush=True)
-            listing.append(f"{by}\t{what}")
+        if run(program, 300) != 0:
+            sys.exit(f"mutation: {killer} fails without any mutant")
+        limits[killer] = 10 + 8 * (time.monotonic() - begun)
+    unmutated = {file: tuple(code_of(build.objects[file]) for build in builds.values()) for file in files}
+    mutants = [mutant for file in files for mutant in make_mutants(file, work) if options.match in mutant.what]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda mutant: mutant.compile(builds), mutants))
+        seen, different = set(unmutated.values()), []
+        for mutant in mutants:
+            if mutant.code is not None and mutant.code not in seen:
+                seen.add(mutant.code)
+                different.append(mutant)
+        searches = pool.map(lambda mutant: mutant.look_for_killer(builds, limits, unmutated[mutant.file]), different)
+        for done, _ in enumerate(searches, 1):
             if sys.stderr.isatty():
-                print(f"\r{count['mutants']} mutants, {count['found']} found, {len(survivors)} survive ", end="", file=sys.stderr)
-        for prefix, build in builds.items():
-            build.link()
-    if options.list:
-        pathlib.Path(options.list).write_text("\n".join(listing) + "\n")
+                print(f"\r{done} of {len(different)} mutants ", end="", file=sys.stderr)
     shutil.rmtree(work)
-    stale = [] if options.only or options.match else sorted(set(known) - used)
+    known = read_survivors()
+    found = [mutant for mutant in different if mutant.by]
+    survivors = [mutant.what for mutant in different if not mutant.by and mutant.what not in known]
+    argued = {mutant.what for mutant in different if not mutant.by and mutant.what in known}
+    for what in survivors:
+        print(f"survives: {what}")
+    if options.list:
+        lines = [f"{mutant.by or ('argued: ' + known[mutant.what] if mutant.what in argued else 'SURVIVES')}\t{mutant.what}" for mutant in different]
+        pathlib.Path(options.list).write_text("\n".join(lines) + "\n")
+    stale = [] if options.match else sorted(what for what in set(known) - argued if what.split(".c:")[0] in files)
     for what in stale:
         print(f"stale in tests/mutation/survivors (found now, or gone): {what}")
-    print("found by: " + ", ".join(f"{name} {n}" for name, n in sorted(found_by.items(), key=lambda item: -item[1])))
-    print("mutation: " + ", ".join(f"{n} {what}" for what, n in count.items()) +
-          f", {len(survivors)} survive, {len(stale)} stale; {time.monotonic() - started:.0f} s")
+    by = collections.Counter(mutant.by.split()[0] for mutant in found)
+    print("found by: " + ", ".join(f"{name} {n}" for name, n in by.most_common()))
+    invalid = sum(mutant.code is None for mutant in mutants)
+    print(f"mutation: {len(mutants)} mutants: {invalid} do not compile, {len(mutants) - invalid - len(different)} are the same code, "
+          f"{len(found)} found, {len(argued)} argued, {len(survivors)} survive; {len(stale)} stale; {time.monotonic() - started:.0f} s")
     return 1 if survivors or stale else 0
 
 
