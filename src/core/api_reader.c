@@ -189,9 +189,6 @@ int slip_wait_any(slip_wait_item *items, size_t count, int64_t timeout_ns)
 {
 	if (items == NULL || count < 1 || count > SLIP__FUTEX_MANY)
 		return slip__fail(EINVAL, "%zu channels to wait for; 1 to %d are possible", items == NULL ? 0 : count, SLIP__FUTEX_MANY);
-	struct round round;
-	if (look_at_all(items, count, &round) != 0)
-		return -1;
 	int64_t now = slip__os_now();
 	int64_t deadline = slip__wait_deadline(now, timeout_ns);
 	int64_t spin_until = 0;
@@ -200,17 +197,19 @@ int slip_wait_any(slip_wait_item *items, size_t count, int64_t timeout_ns)
 		if (spin_ns > 0 && slip__wait_deadline(now, spin_ns) > spin_until)
 			spin_until = slip__wait_deadline(now, spin_ns);
 	}
-	while (round.ready == 0) {
+	for (;;) {
+		struct round round;
+		if (look_at_all(items, count, &round) != 0)
+			return -1;
+		if (round.ready > 0)
+			return round.ready;
 		int64_t look_at = slip__os_now() + (round.some_absent ? ABSENT_NS : LOOK_NS);
 		if (slip__wait(round.watches, round.watched, spin_until, look_at, deadline) == SLIP__WOKEN_FAILED) {
 			if (errno == EINTR)
 				return slip__fail(EINTR, "a signal ended the wait for %zu channels", count);
 			return slip__fail(ETIMEDOUT, "nothing new on %zu channels within %lld ns", count, (long long)timeout_ns);
 		}
-		if (look_at_all(items, count, &round) != 0)
-			return -1;
 	}
-	return round.ready;
 }
 
 /* ---- questions ---- */

@@ -107,13 +107,6 @@ static int peek(struct slip__reader_channel *common, slip_frame *view)
 	return e->now->ops->peek(e->now, view);
 }
 
-static int exists(struct slip__reader_channel *common)
-{
-	struct either *e = either_of(common);
-	(void)ask_again(e);
-	return e->now->ops->exists(e->now);
-}
-
 static int alive(struct slip__reader_channel *common)
 {
 	struct either *e = either_of(common);
@@ -200,7 +193,6 @@ const struct slip__reader_ops slip__either_reader = {
 	.watch = watch,
 	.peek = peek,
 	.in_order = in_order,
-	.exists = exists,
 	.alive = alive,
 	.stats = stats,
 };

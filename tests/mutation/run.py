@@ -16,9 +16,10 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 MUTATED = ["slot", "wait", "liveness"]
-# Tried in this order, the cheapest first; {} is the mutated file's own unit test.
+# Tried in this order, the cheapest first; {} is the mutated file's own unit test. steps: built so that the test steps in at each atomic operation.
+# labels: scripts/check-labels, for orders that a CPU gives anyway and ThreadSanitizer does not see (fences; what orders no plain access).
 KILLERS = ["unit/{}", "unit/slot", "unit/wait", "unit/liveness", "unit/reader", "unit/writer", "unit/lease", "unit/generation",
-           "unit/observe", "unit/api", "unit/inspect", "threads/ring", "tsan:threads/ring", "threads/registry", "threads/no_waitv",
+           "unit/observe", "unit/api", "unit/inspect", "steps:steps/{}", "threads/ring", "tsan:threads/ring", "labels", "threads/registry", "threads/no_waitv",
            "multi/stopped", "multi/kill_readers", "multi/kill_writers"]
 FLAGS = ["-std=c11", "-O1", "-fPIC", "-D_GNU_SOURCE", '-DSLIPRING_VERSION="mutant"', "-I", str(ROOT / "include"), "-I", str(ROOT / "src/core"),
          "-I", str(ROOT / "src/measure"), "-I", str(ROOT / "tests")]
@@ -35,10 +36,10 @@ def must(command):
 class Build:
     """The library's objects, of which one can be swapped, and those of the tests that use it; one with and one without TSan."""
 
-    def __init__(self, folder, extra):
+    def __init__(self, folder, extra, only="*"):
         self.folder, self.extra = folder, extra
         folder.mkdir()
-        self.objects = {source.stem: folder / f"{source.stem}.o" for source in sorted((ROOT / "src/core").glob("*.c"))}
+        self.objects = {source.stem: folder / f"{source.stem}.o" for source in sorted((ROOT / "src/core").glob(f"{only}.c"))}
         for name, path in self.objects.items():
             must(["gcc", *FLAGS, *extra, "-c", ROOT / "src/core" / f"{name}.c", "-o", path])
         self.tests = {}
@@ -51,7 +52,7 @@ class Build:
         self.tests[test] = [path, *wraps, *(["-lcriterion"] if test.startswith("unit/") else [])]
 
     def compile(self, source, to):
-        command = ["gcc", *FLAGS, *self.extra, "-w", "-Werror=return-type", "-Werror=implicit-function-declaration", "-c", source, "-o", to]
+        command = ["gcc", *FLAGS, *self.extra, "-Werror=return-type", "-Werror=implicit-function-declaration", "-c", source, "-o", to]
         return subprocess.run(command, capture_output=True).returncode == 0
 
     def link(self, test, to, name=None, mutant=None):
@@ -70,10 +71,13 @@ def without_comments(source):
 
 
 def difference(original, mutant):
-    """The mutant as a person reads it: the lines from the first to the last that changed."""
+    """The mutant as a person reads it: its function, and the lines from the first to the last that changed."""
     first = next(i for i, (a, b) in enumerate(zip(original, mutant)) if a != b)
     same = next(i for i, (a, b) in enumerate(zip(reversed(original), reversed(mutant))) if a != b)
-    return " ==> ".join(" ".join(" ".join(lines[first:len(lines) - same]).split()) for lines in (original, mutant))
+    heads = (re.match(r"\w.*?(\w+)\(.*[^;]$", line) for line in reversed(original[:first]))
+    function = next((head[1] for head in heads if head), "")
+    change = " ==> ".join(" ".join(" ".join(lines[first:len(lines) - same]).split()) for lines in (original, mutant))
+    return f"{function}: {change}"
 
 
 def run(program, limit):
@@ -95,7 +99,7 @@ def run(program, limit):
 
 
 def read_survivors():
-    """survivors: lines of 'FILE: DIFFERENCE', each under the '# reason' that it shares with its neighbours."""
+    """survivors: lines of 'FILE: FUNCTION: DIFFERENCE', each under the '# reason' that it shares with its neighbours."""
     known, reason = {}, None
     for line in (HERE / "survivors").read_text().splitlines():
         if line.startswith("# "):
@@ -106,20 +110,41 @@ def read_survivors():
 
 
 class Mutant:
-    def __init__(self, file, path, what):
-        self.file, self.path, self.what = file, path, what
+    def __init__(self, file, path, original):
+        self.file, self.path, self.original = file, path, original
+        self.lines = path.read_text().splitlines()
+        self.what = f"{file}.c: {difference(original, self.lines)}"
         self.objects, self.code, self.by = {}, None, None
 
     def compile(self, builds):
-        self.objects = {prefix: self.path.with_suffix(f".{index}.o") for index, prefix in enumerate(builds)}
-        if all(build.compile(self.path, self.objects[prefix]) for prefix, build in builds.items()):
+        self.objects = {prefix: self.path.with_suffix(f".{index}.o") for index, prefix in enumerate(builds) if self.file in builds[prefix].objects}
+        if all(builds[prefix].compile(self.path, to) for prefix, to in self.objects.items()):
             self.code = tuple(code_of(file) for file in self.objects.values())
+
+    def breaks_labels(self):
+        """What scripts/check-labels says of the one line that changed, with the comment that it has."""
+        changed = [i for i, (a, b) in enumerate(zip(self.original, self.lines)) if a != b]
+        if len(changed) != 1:
+            return False
+        folder = self.path.with_suffix(".labels")
+        shutil.copytree(ROOT / "src/core", folder)
+        lines = (folder / f"{self.file}.c").read_text().splitlines()
+        lines[changed[0]] = " ".join([self.lines[changed[0]], *re.findall(r"/\*.*?\*/", lines[changed[0]])])
+        (folder / f"{self.file}.c").write_text("\n".join(lines) + "\n")
+        broken = subprocess.run([ROOT / "scripts/check-labels", folder], capture_output=True).returncode != 0
+        shutil.rmtree(folder)
+        return broken
 
     def look_for_killer(self, builds, limits, unmutated):
         for killer in killers_of(self.file):
+            if killer == "labels":
+                if self.breaks_labels():
+                    self.by = killer
+                    return
+                continue
             prefix, test = parts_of(killer)
             # A weaker order is mostly the same code on x86-64, and only TSan sees it.
-            if self.code[0] == unmutated[0] and prefix == "":
+            if self.code[0] == unmutated[0] and prefix != "tsan:":
                 continue
             program = self.path.with_suffix(".program")
             builds[prefix].link(test, program, self.file, self.objects[prefix])
@@ -131,11 +156,13 @@ class Mutant:
 
 
 def killers_of(file):
-    return list(dict.fromkeys(killer.format(file) for killer in KILLERS))
+    named = dict.fromkeys(killer.format(file) for killer in KILLERS)
+    return [killer for killer in named if killer == "labels" or (ROOT / "tests" / f"{parts_of(killer)[1]}.c").exists()]
 
 
 def parts_of(killer):
-    return ("tsan:", killer.removeprefix("tsan:")) if killer.startswith("tsan:") else ("", killer)
+    prefix, colon, test = killer.rpartition(":")
+    return prefix + colon, test
 
 
 def make_mutants(name, work):
@@ -146,7 +173,7 @@ def make_mutants(name, work):
     must(["mutate", source, "c", "--only", HERE / "slipring.rules", "--swap", "--noCheck", "--mutantDir", folder])
     original = source.read_text().splitlines()
     paths = sorted(folder.glob("*.c"), key=lambda p: int(p.name.split(".")[2]))
-    return [Mutant(name, path, f"{name}.c: {difference(original, path.read_text().splitlines())}") for path in paths]
+    return [Mutant(name, path, original) for path in paths]
 
 
 def main():
@@ -159,9 +186,10 @@ def main():
     files = options.only or MUTATED
     started = time.monotonic()
     work = pathlib.Path(tempfile.mkdtemp(prefix="slipring-mutation-"))
-    builds = {"": Build(work / "plain", []), "tsan:": Build(work / "tsan", TSAN)}
+    builds = {"": Build(work / "plain", []), "tsan:": Build(work / "tsan", TSAN),
+              "steps:": Build(work / "steps", ["-DSLIP_DELAYS"], "slot")}
     limits = {}
-    for killer in dict.fromkeys(killer for file in files for killer in killers_of(file)):
+    for killer in dict.fromkeys(killer for file in files for killer in killers_of(file) if killer != "labels"):
         prefix, test = parts_of(killer)
         builds[prefix].add(test)
         program = work / "unmutated"
@@ -170,7 +198,7 @@ def main():
         if run(program, 300) != 0:
             sys.exit(f"mutation: {killer} fails without any mutant")
         limits[killer] = 10 + 8 * (time.monotonic() - begun)
-    unmutated = {file: tuple(code_of(build.objects[file]) for build in builds.values()) for file in files}
+    unmutated = {file: tuple(code_of(build.objects[file]) for build in builds.values() if file in build.objects) for file in files}
     mutants = [mutant for file in files for mutant in make_mutants(file, work) if options.match in mutant.what]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda mutant: mutant.compile(builds), mutants))

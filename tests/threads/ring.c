@@ -8,7 +8,16 @@
 
 #include <pthread.h>
 
-enum { READERS = 4, GUESSER = READERS - 1, SLOTS = READERS + 2, CELLS = 8, FRAMES = 40000, SLOT_WORDS = 8 };
+enum {
+	READERS = 4,
+	GUESSER = READERS - 1,
+	SLOTS = READERS + 4,
+	CELLS = 8,
+	FRAMES = 40000,
+	KEEP = 8,
+	LAST_KEPT = SLOTS + 1,
+	SLOT_WORDS = 8
+};
 
 static slip__a64 head;
 static slip__a64 places[8];
@@ -79,22 +88,44 @@ static void *guess(void *number)
 	return NULL;
 }
 
+/* The slot that the writer kept, plus 1; 0: none. Another of its threads looks at the frame and ends the lease: the way back is the slot's pins alone. */
+static slip__a32 kept;
+
+static void *read_kept(void *context)
+{
+	uint32_t slot;
+	while ((slot = a32_load_acquire(&kept)) != LAST_KEPT) {
+		if (slot == 0)
+			continue;
+		for (int i = 1; i < CELLS; i++)
+			CHECK(payload[slot - 1][i] == payload[slot - 1][0]);
+		a32_store_relaxed(&kept, 0);
+		slip__slot_drop_own(&ring, slot - 1);
+	}
+	return context;
+}
+
 int main(void)
 {
+	pthread_t keeper;
 	pthread_t threads[READERS];
 	uint16_t order[SLOTS];
 	for (uint16_t i = 0; i < SLOTS; i++)
 		order[i] = i;
 	for (uintptr_t i = 0; i < READERS; i++)
 		pthread_create(&threads[i], NULL, i == GUESSER ? guess : read_ring, (void *)i);
+	pthread_create(&keeper, NULL, read_kept, NULL);
 	for (uint64_t q = 1; q <= FRAMES; q++) {
+		const bool keep = q % KEEP == 0 && a32_load_relaxed(&kept) == 0;
 		const struct slip__claim claim = {
 			.order = order, .count = SLOTS, .head = q > 1, .history = (uint32_t)(q % 3) + 1, .passes = READERS + 1};
 		int32_t slot = slip__slot_claim(&ring, &claim);
-		CHECK(slot != SLIP__NO_SLOT); /* N = L + W + 1 */
+		CHECK(slot != SLIP__NO_SLOT); /* N = L + W + 1; W: the loan, one kept, and one that the keeper is about to end */
 		for (int i = 0; i < CELLS; i++)
 			payload[slot][i] = q;
-		slip__slot_publish(&ring, (uint32_t)slot, q, false, (uint32_t)q);
+		slip__slot_publish(&ring, (uint32_t)slot, q, keep, (uint32_t)q);
+		if (keep)
+			a32_store_release(&kept, (uint32_t)slot + 1);
 		uint32_t at = 0;
 		while (order[at] != slot)
 			at++;
@@ -103,6 +134,10 @@ int main(void)
 	}
 	for (int i = 0; i < READERS; i++)
 		pthread_join(threads[i], NULL);
+	while (a32_load_relaxed(&kept) != 0)
+		;
+	a32_store_release(&kept, LAST_KEPT);
+	pthread_join(keeper, NULL);
 	printf("%d frames, %llu verified by %d readers, a slot always found\n", FRAMES, (unsigned long long)a64_load_relaxed(&verified),
 	       READERS);
 	return 0;

@@ -219,3 +219,64 @@ Test(generation, a_foreign_read_lock_on_a_dead_writers_byte_is_named_for_what_it
 	slip__os_close(fd);
 	slip_writer_close(take_over());
 }
+
+/* Stand before the library's: memory that is short at one moment. */
+static bool no_room;
+static bool no_locked_memory;
+
+int __real_slip__os_make(uint64_t size, mode_t permissions);
+int __wrap_slip__os_make(uint64_t size, mode_t permissions);
+int __wrap_slip__os_make(uint64_t size, mode_t permissions)
+{
+	if (!no_room)
+		return __real_slip__os_make(size, permissions);
+	no_room = false;
+	errno = ENOSPC;
+	return -1;
+}
+
+int __real_slip__os_lock_memory(void *address, size_t size);
+int __wrap_slip__os_lock_memory(void *address, size_t size);
+int __wrap_slip__os_lock_memory(void *address, size_t size)
+{
+	(void)address;
+	(void)size;
+	errno = ENOMEM;
+	return no_locked_memory ? -1 : 0;
+}
+
+Test(generation, a_ring_that_cannot_grow_by_half_grows_by_what_is_needed)
+{
+	static char bytes[120000];
+	slip_writer *w = slip_writer_open(name.base, NULL);
+	slip_array a = bytes_array(bytes, 100000);
+	cr_assert_eq(slip_set_array(w, "a", &a), 0);
+	no_room = true;
+	a = bytes_array(bytes, 120000);
+	cr_assert_eq(slip_set_array(w, "a", &a), 0, "%s", slip_error_detail());
+	cr_assert_not(no_room);
+	slip_writer_stats stats = {.struct_size = sizeof(stats)};
+	cr_assert_eq(slip_writer_get_stats(w, "a", &stats), 0);
+	cr_assert_eq(stats.grown, 1);
+	cr_assert_eq(stats.last_seq, 2);
+	slip_writer_close(w);
+}
+
+Test(generation, a_takeover_that_may_not_lock_its_memory_leaves_the_channel_to_the_next)
+{
+	publish_and_die();
+	slip_writer_options options = SLIP_WRITER_OPTIONS_INIT;
+	options.lock_memory = true;
+	slip_writer *w = slip_writer_open(name.base, &options);
+	slip_array a = bytes_array("x", 1);
+	no_locked_memory = true;
+	while (slip_channel_create(w, "a", &a) != 0 && errno == EBUSY)
+		;
+	cr_assert_eq(errno, ENOMEM, "%s", slip_error_detail());
+	no_locked_memory = false;
+	cr_assert_eq(slip_set_array(w, "a", &a), 0, "%s", slip_error_detail());
+	slip_writer_stats stats = {.struct_size = sizeof(stats)};
+	cr_assert_eq(slip_writer_get_stats(w, "a", &stats), 0);
+	cr_assert_eq(stats.last_seq, 2, "after the dead one's");
+	slip_writer_close(w);
+}

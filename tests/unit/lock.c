@@ -254,6 +254,28 @@ Test(lock, a_dead_ones_seat_is_not_given_away_while_it_tells_something)
 	slip__lock_close(&reader);
 }
 
+/* Linked with --wrap: a seat's predecessor is seen to have died while it tried, between looking at its mark and taking its byte. */
+static bool marked_meanwhile;
+void *__real_slip__os_anchor(const char *object, struct slip__identity identity, uint64_t byte);
+void *__wrap_slip__os_anchor(const char *object, struct slip__identity identity, uint64_t byte);
+void *__wrap_slip__os_anchor(const char *object, struct slip__identity identity, uint64_t byte)
+{
+	if (marked_meanwhile)
+		a64_or_relaxed(&writer.semaphore->trying, UINT64_C(1) << byte);
+	marked_meanwhile = false;
+	return __real_slip__os_anchor(object, identity, byte);
+}
+
+Test(lock, a_seat_that_came_to_tell_something_meanwhile_is_passed_over)
+{
+	struct slip__lock reader;
+	marked_meanwhile = true;
+	cr_assert_eq(slip__lock_open(&reader, &name), 0);
+	cr_assert_eq(reader.seat, 2);
+	a64_and_relaxed(&writer.semaphore->trying, ~UINT64_C(2));
+	slip__lock_close(&reader);
+}
+
 Test(lock, posts_too_many_are_found_and_taken_away)
 {
 	sem_t *other = sem_open(object_of("sem"), 0);

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -198,6 +200,7 @@ Test(os, a_path_that_is_too_long_is_refused)
 	cr_assert_eq(errno, ENAMETOOLONG);
 	cr_assert_eq(slip__os_unlink(file_name()), -1);
 	cr_assert_eq(errno, ENAMETOOLONG);
+	cr_assert_eq(slip__os_leads_to(file_name(), (struct slip__identity){0}), 0, "what can be no name leads nowhere");
 	cr_assert_eq(setenv("SLIPRING_DIR", "", 1), 0);
 	cr_assert_str_eq(slip__os_directory(), "/dev/shm", "an empty one is none");
 }
@@ -252,4 +255,73 @@ Test(os, a_guarded_page_ends_who_writes_to_it)
 	cr_assert_eq(two[slip__os_page_size() - 1], 1);
 	slip__os_unmap(two, 2 * slip__os_page_size());
 	slip__os_close(fd);
+}
+
+/* Stand before the C library's: a kernel and a machine that lack something. */
+static bool lacking;
+static bool lacking_madvise;
+
+void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+	return lacking ? MAP_FAILED : __real_mmap(at, size, protection, flags, fd, offset);
+}
+
+int __real_madvise(void *at, size_t size, int advice);
+int __wrap_madvise(void *at, size_t size, int advice);
+int __wrap_madvise(void *at, size_t size, int advice)
+{
+	return lacking_madvise ? -1 : __real_madvise(at, size, advice);
+}
+
+ssize_t __real_getrandom(void *to, size_t size, unsigned flags);
+ssize_t __wrap_getrandom(void *to, size_t size, unsigned flags);
+ssize_t __wrap_getrandom(void *to, size_t size, unsigned flags)
+{
+	errno = ENOSYS;
+	return lacking ? -1 : __real_getrandom(to, size, flags);
+}
+
+long __real_sysconf(int name);
+long __wrap_sysconf(int name);
+long __wrap_sysconf(int name)
+{
+	return lacking && (name == _SC_LEVEL3_CACHE_SIZE || name == _SC_LEVEL2_CACHE_SIZE) ? 0 : __real_sysconf(name);
+}
+
+int __real_open(const char *path, int flags, mode_t mode);
+int __wrap_open(const char *path, int flags, mode_t mode);
+int __wrap_open(const char *path, int flags, mode_t mode)
+{
+	return lacking && strncmp(path, "/sys/", 5) == 0 ? -1 : __real_open(path, flags, mode);
+}
+
+static void expect_a_token_without_a_page_of_its_own(void)
+{
+	uint64_t mine = slip__os_process_token();
+	cr_assert_neq(mine, 0);
+	cr_assert_eq(mine, slip__os_process_token());
+}
+
+Test(os, a_process_has_a_token_without_memory_and_random_numbers_too)
+{
+	(void)slip__os_page_size();
+	lacking = true;
+	expect_a_token_without_a_page_of_its_own();
+	lacking = false;
+}
+
+Test(os, and_without_a_kernel_that_wipes_pages)
+{
+	lacking_madvise = true;
+	expect_a_token_without_a_page_of_its_own();
+	lacking_madvise = false;
+}
+
+Test(os, a_cache_that_nobody_knows_is_a_common_one)
+{
+	lacking = true;
+	cr_assert_eq(slip__os_cache_size(), (size_t)8 << 20);
+	lacking = false;
 }

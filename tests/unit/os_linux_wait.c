@@ -158,3 +158,11 @@ Test(os_linux_wait, no_bytes_of_a_semaphore_end_the_process_or_a_time_limit)
 	slip__os_semaphore_give(&memory);
 	cr_assert_eq(memory.words[2], 128, "what sem_init puts there stays");
 }
+
+Test(os_linux_wait, a_semaphore_of_a_value_that_it_cannot_have_is_refused)
+{
+	sem_t semaphore;
+	cr_assert_eq(slip__os_semaphore_init(&semaphore, UINT32_MAX), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_not_null(strstr(slip_error_detail(), "cannot make a semaphore"));
+}

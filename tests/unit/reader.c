@@ -125,3 +125,22 @@ Test(reader, all_types_and_numbers_of_dimensions_pass)
 			slip_release(f);
 		}
 }
+
+Test(reader, a_line_of_the_ring_that_leads_nowhere_is_EBADMSG)
+{
+	slip_channel_name name;
+	struct slip__segment s;
+	put(1);
+	expect_next(1, 0);
+	put(2);
+	put(3);
+	cr_assert_eq(slip__name_make(base, "a", &name), 0);
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, &s), 0);
+	slip__a64 *line = &s.ring.ring[2 % s.ring.ring_length];
+	uint64_t was = a64_load_relaxed(line);
+	a64_store_relaxed(line, UINT64_C(2) << 16 | s.ring.slot_count);
+	expect_nothing(EBADMSG);
+	a64_store_relaxed(line, was);
+	expect_next(2, 0);
+	slip__segment_close(&s);
+}

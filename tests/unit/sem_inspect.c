@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sem_inspect.h"
 #include "existing_program.h"
+#include "lock.h"
+#include "name.h"
 
 TestSuite(sem_inspect, .init = name_base, .fini = expect_nothing_left);
 
@@ -161,5 +163,25 @@ Test(sem_inspect, a_semaphore_of_ours_says_where_the_base_name_ends)
 	char longer[128];
 	(void)snprintf(longer, sizeof(longer), "%s_b", base);
 	cr_assert_eq(slip__sem_channel_of(file, longer, &name), -1, "not a base of ours");
+	slip_writer_close(writer);
+}
+
+Test(sem_inspect, a_length_of_the_base_name_that_does_not_fit_the_object_is_no_channel)
+{
+	slip_writer *writer = semaphore_writer(0);
+	struct slip__lock lock;
+	slip_channel_name name;
+	slip_leftover named = {.reason = "forged"};
+	(void)set_value(writer, 1);
+	cr_assert_eq(slip__name_make(base, "image", &name), 0);
+	cr_assert_eq(slip__lock_open(&lock, &name), 0);
+	uint32_t was = a32_load_relaxed(&lock.semaphore->maker);
+	a32_store_relaxed(&lock.semaphore->maker, SLIP__LOCK_MADE + SLIP_NAME_MAX - 1);
+	(void)snprintf(named.object, sizeof(named.object), "%s_image_shm", base);
+	cr_assert_eq(slip_gc_remove(&named), -1);
+	cr_assert_eq(errno, ENOENT);
+	cr_assert_eq(objects_with(base), 2, "nothing was removed");
+	a32_store_relaxed(&lock.semaphore->maker, was);
+	slip__lock_close(&lock);
 	slip_writer_close(writer);
 }

@@ -330,3 +330,29 @@ Test(sem_writer, without_stamps_only_what_is_given_is_written)
 	existing_close(&e);
 	slip_writer_close(writer);
 }
+
+/* Stands before the C library's. */
+static bool no_memory;
+int __real_posix_memalign(void **memory, size_t alignment, size_t size);
+int __wrap_posix_memalign(void **memory, size_t alignment, size_t size);
+int __wrap_posix_memalign(void **memory, size_t alignment, size_t size)
+{
+	return no_memory ? ENOMEM : __real_posix_memalign(memory, alignment, size);
+}
+
+Test(sem_writer, a_loan_without_memory_is_ENOMEM_and_the_next_one_is_lent)
+{
+	slip_writer *writer = semaphore_writer(0);
+	unsigned char pixels[PAYLOAD] = {0};
+	slip_array image = image_of(pixels);
+	cr_assert_eq(slip_set_image(writer, &image), 0);
+	no_memory = true;
+	image.data = NULL;
+	cr_assert_null(slip_loan(writer, "image", &image));
+	cr_assert_eq(errno, ENOMEM);
+	no_memory = false;
+	slip_frame *loan = slip_loan(writer, "image", &image);
+	cr_assert_not_null(loan, "%s", slip_error_detail());
+	cr_assert_eq(slip_discard(loan), 0);
+	slip_writer_close(writer);
+}

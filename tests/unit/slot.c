@@ -280,6 +280,20 @@ Test(slot, recovery_of_an_empty_ring_leaves_it_empty)
 	cr_assert_eq(a64_load_relaxed(&places[0]), 0);
 }
 
+Test(slot, recovery_links_the_first_frame_of_a_ring)
+{
+	struct slip__place newest;
+	a64_store_relaxed(slip__seq(&ring, 2), 9); /* died before ring and head */
+	cr_assert(slip__slot_recover(&ring, 9, &newest));
+	cr_assert_eq(newest.seq, 9);
+	cr_assert_eq(newest.slot, 2);
+	cr_assert_eq(a64_load_relaxed(&head), UINT64_C(9) << 16 | 2);
+	/* Words that no writer leaves, the newest number twice: head says which it is. */
+	a64_store_relaxed(slip__seq(&ring, 3), 9);
+	cr_assert(slip__slot_recover(&ring, 9, &newest));
+	cr_assert_eq(newest.slot, 2);
+}
+
 Test(slot, recovery_takes_the_last_number_that_there_is)
 {
 	struct slip__place newest;

@@ -489,3 +489,29 @@ Test(writer, a_loan_that_finds_no_slot_in_the_ring_that_grew_is_published_once_t
 	expect_latest('s', 2);
 	slip_writer_close(writer);
 }
+
+/* Stands before the library's: a machine with a small cache. */
+static size_t cache_bytes;
+size_t __real_slip__os_cache_size(void);
+size_t __wrap_slip__os_cache_size(void);
+size_t __wrap_slip__os_cache_size(void)
+{
+	return cache_bytes > 0 ? cache_bytes : __real_slip__os_cache_size();
+}
+
+Test(writer, frames_larger_than_the_cache_keep_their_bytes)
+{
+	enum { BYTES = (3 << 20) + 17 };
+	unsigned char *data = malloc(BYTES);
+	for (size_t i = 0; i < BYTES; i++)
+		data[i] = (unsigned char)(i * 31 + i / 251);
+	cache_bytes = 1 << 20;
+	slip_array a = bytes_array(data, BYTES);
+	cr_assert_eq(slip_set_array(w, "large", &a), 0);
+	slip_frame *f = slip_get_array(r, "large");
+	cr_assert_eq(f->size, BYTES);
+	cr_assert_eq(memcmp(f->data, data, BYTES), 0);
+	slip_release(f);
+	free(data);
+	cache_bytes = 0;
+}
