@@ -111,6 +111,20 @@ static void look_at_ring_name(struct report *report, const struct patient *patie
 	add_foreign(report, patient, file, STATUS_NOTE, "slipring makes no such name", "To be rid of it:");
 }
 
+/* One of slipring's by a dead writer, which has been said. */
+static bool is_left_over(const char *file)
+{
+	slip_leftover *leftovers;
+	size_t count;
+	bool found = false;
+	if (slip_gc_list(NULL, &leftovers, &count) != 0)
+		return false;
+	for (size_t i = 0; i < count && !found; i++)
+		found = strcmp(leftovers[i].object, file) == 0;
+	free(leftovers);
+	return found;
+}
+
 /* A semaphore without its memory, or something else under its name. */
 static void look_at_semaphore_name(struct report *report, const struct patient *patient, const char *file, const struct stat *status)
 {
@@ -129,7 +143,7 @@ static void look_at_semaphore_name(struct report *report, const struct patient *
 		return;
 	}
 	(void)snprintf(path, sizeof(path), "%s/%.*s_shm", patient->directory, (int)length, file + 4);
-	if (access(path, F_OK) != 0 && errno == ENOENT)
+	if (access(path, F_OK) != 0 && errno == ENOENT && !is_left_over(file))
 		add_foreign(report, patient, file, STATUS_NOTE,
 			    "a semaphore without its shared memory, as a program leaves it that is killed while it starts",
 			    "Its next writer replaces it; or, if nothing starts just now:");
