@@ -18,9 +18,11 @@ ROOT = HERE.parent.parent
 MUTATED = ["slot", "wait", "liveness"]
 # Tried in this order, the cheapest first; {} is the mutated file's own unit test. steps: built so that the test steps in at each atomic operation.
 # labels: scripts/check-labels, for orders that a CPU gives anyway and ThreadSanitizer does not see (fences; what orders no plain access).
-KILLERS = ["unit/{}", "unit/slot", "unit/wait", "unit/liveness", "unit/reader", "unit/writer", "unit/lease", "unit/generation",
-           "unit/observe", "unit/api", "unit/inspect", "steps:steps/{}", "threads/ring", "tsan:threads/ring", "labels", "threads/registry", "threads/no_waitv",
+KILLERS = ["steps:steps/{}", "unit/{}", "unit/slot", "unit/wait", "unit/liveness", "unit/reader", "unit/writer", "unit/lease", "unit/generation",
+           "unit/observe", "unit/api", "unit/inspect", "threads/ring", "tsan:threads/ring", "labels", "threads/registry", "threads/no_waitv",
            "multi/stopped", "multi/kill_readers", "multi/kill_writers"]
+# The core files that a test in tests/steps is made of.
+STEPS = {"steps/slot": ["slot"], "steps/wait": ["slot", "wait"]}
 FLAGS = ["-std=c11", "-O1", "-fPIC", "-D_GNU_SOURCE", '-DSLIPRING_VERSION="mutant"', "-I", str(ROOT / "include"), "-I", str(ROOT / "src/core"),
          "-I", str(ROOT / "src/measure"), "-I", str(ROOT / "tests")]
 TSAN = ["-fsanitize=thread", "-Wno-tsan"]
@@ -36,10 +38,10 @@ def must(command):
 class Build:
     """The library's objects, of which one can be swapped, and those of the tests that use it; one with and one without TSan."""
 
-    def __init__(self, folder, extra, only="*"):
+    def __init__(self, folder, extra, files):
         self.folder, self.extra = folder, extra
         folder.mkdir()
-        self.objects = {source.stem: folder / f"{source.stem}.o" for source in sorted((ROOT / "src/core").glob(f"{only}.c"))}
+        self.objects = {name: folder / f"{name}.o" for name in files}
         for name, path in self.objects.items():
             must(["gcc", *FLAGS, *extra, "-c", ROOT / "src/core" / f"{name}.c", "-o", path])
         self.tests = {}
@@ -56,7 +58,7 @@ class Build:
         return subprocess.run(command, capture_output=True).returncode == 0
 
     def link(self, test, to, name=None, mutant=None):
-        objects = [mutant if stem == name else path for stem, path in self.objects.items()]
+        objects = [mutant if stem == name else path for stem, path in self.objects.items() if stem in STEPS.get(test, [stem])]
         must(["gcc", *self.extra, "-o", to, *objects, *self.tests[test], *LIBRARIES])
 
 
@@ -186,8 +188,8 @@ def main():
     files = options.only or MUTATED
     started = time.monotonic()
     work = pathlib.Path(tempfile.mkdtemp(prefix="slipring-mutation-"))
-    builds = {"": Build(work / "plain", []), "tsan:": Build(work / "tsan", TSAN),
-              "steps:": Build(work / "steps", ["-DSLIP_DELAYS"], "slot")}
+    core = sorted(source.stem for source in (ROOT / "src/core").glob("*.c"))
+    builds = {"": Build(work / "plain", [], core), "tsan:": Build(work / "tsan", TSAN, core), "steps:": Build(work / "steps", ["-DSLIP_DELAYS"], ["slot", "wait"])}
     limits = {}
     for killer in dict.fromkeys(killer for file in files for killer in killers_of(file) if killer != "labels"):
         prefix, test = parts_of(killer)
@@ -197,7 +199,7 @@ def main():
         begun = time.monotonic()
         if run(program, 300) != 0:
             sys.exit(f"mutation: {killer} fails without any mutant")
-        limits[killer] = 10 + 8 * (time.monotonic() - begun)
+        limits[killer] = 5 + 8 * (time.monotonic() - begun)
     unmutated = {file: tuple(code_of(build.objects[file]) for build in builds.values() if file in build.objects) for file in files}
     mutants = [mutant for file in files for mutant in make_mutants(file, work) if options.match in mutant.what]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

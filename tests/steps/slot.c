@@ -1,13 +1,12 @@
 /*
- * The slot protocol step by step: slot.c built so that it calls here before and after each of its atomic operations (interleave.h). At each such step another
- * party does all of what it does, or the one that was at it dies. No threads and no chance: every step is tried.
+ * The slot protocol step by step (steps.h): at each step another party does all of what it does, or the one that was at it dies.
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "steps.h"
+
 #include "slot.h"
 
 #include <setjmp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { SLOTS = 4, SLOT_WORDS = 8, LAST = 3, READERS = 2 };
@@ -24,44 +23,7 @@ static const struct slip__ring ring = {.head = &head,
 				       .slot_count = SLOTS,
 				       .ring_length = SLOTS};
 
-/* Where we are: the step that comes next, the one at which something happens, and what. */
-static int step;
-static int when;
-static void (*happens)(void);
-static bool counted; /* steps are: not those of what happens */
 static jmp_buf death;
-
-#define HOLDS(condition)                                                                                                                   \
-	do {                                                                                                                               \
-		const bool holds = (condition);                                                                                            \
-		counted = false;                                                                                                           \
-		if (!holds) {                                                                                                              \
-			fprintf(stderr, "%s:%d: %s does not hold at step %d\n", __FILE__, __LINE__, #condition, when);                     \
-			exit(1);                                                                                                           \
-		}                                                                                                                          \
-	} while (0)
-
-void slip__interleave(void)
-{
-	if (!counted || step++ != when)
-		return;
-	counted = false;
-	happens();
-	counted = true;
-}
-
-static void begin(void)
-{
-	step = 0;
-	counted = true;
-}
-
-/* True where the step at which something was to happen was not reached: that was the last. */
-static bool ended(void)
-{
-	counted = false;
-	return step <= when;
-}
 
 static void die(void)
 {
