@@ -35,10 +35,10 @@ static void publish_on(int ring)
 static int64_t clock_ns;
 static int64_t tick_ns; /* what a look at the clock takes */
 static int looks;
-static int happens_at_look;	   /* then this happens, before the clock is read; 0: never */
+static int happens_at_look;	     /* then this happens, before the clock is read; 0: never */
 static void (*happens_asleep)(void); /* NULL: nobody wakes, so that time runs out */
-static int fails_with;		   /* what a sleep ends with, whatever happens meanwhile; 0: it is woken */
-static int sleeps;		   /* of a time */
+static int fails_with;		     /* what a sleep ends with, whatever happens meanwhile; 0: it is woken */
+static int sleeps;		     /* of a time */
 static int64_t slept_ns;
 static int waits; /* on one word, on many */
 static int waits_on_many;
@@ -249,7 +249,8 @@ static void as_many_as_the_kernel_takes_are_slept_on_and_one_more_polls(void)
 	HOLDS(waits_on_many == 1 && word_count == SLIP__FUTEX_MANY && sleeps == 0);
 	reset();
 	begin();
-	HOLDS(slip__wait(watches, SLIP__FUTEX_MANY + 1, 0, INT64_MAX, clock_ns + POLL_NS * 5 / 2) == SLIP__WOKEN_FAILED && errno == ETIMEDOUT);
+	HOLDS(slip__wait(watches, SLIP__FUTEX_MANY + 1, 0, INT64_MAX, clock_ns + POLL_NS * 5 / 2) == SLIP__WOKEN_FAILED &&
+	      errno == ETIMEDOUT);
 	HOLDS(waits_on_many == 0 && sleeps == 3 && slept_ns == POLL_NS * 5 / 2); /* two whole ones and what is left */
 }
 
