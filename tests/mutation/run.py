@@ -201,7 +201,13 @@ def main():
             sys.exit(f"mutation: {killer} fails without any mutant")
         limits[killer] = 5 + 8 * (time.monotonic() - begun)
     unmutated = {file: tuple(code_of(build.objects[file]) for build in builds.values() if file in build.objects) for file in files}
-    mutants = [mutant for file in files for mutant in make_mutants(file, work) if options.match in mutant.what]
+    mutants = [mutant for file in files for mutant in make_mutants(file, work)]
+    times = collections.Counter()
+    for mutant in mutants:
+        times[mutant.what] += 1
+        if times[mutant.what] > 1:
+            mutant.what += f" ({times[mutant.what]})"  # the same change of another line of the function
+    mutants = [mutant for mutant in mutants if options.match in mutant.what]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda mutant: mutant.compile(builds), mutants))
         seen, different = set(unmutated.values()), []

@@ -270,6 +270,7 @@ static void a_poll_whose_time_is_up_does_not_sleep(void)
 		tick_ns = 10; /* between the wait's look at the clock and the poll's */
 		begin();
 		HOLDS(slip__wait(watches, 1, 0, INT64_MAX, clock_ns + tick_ns + left) == SLIP__WOKEN_FAILED && errno == ETIMEDOUT);
+		HOLDS(left > 0 || looks == 2);
 		HOLDS(sleeps == (left > 0 ? 1 : 0) && slept_ns == (left > 0 ? left : 0) && waits == 0);
 	}
 }
@@ -295,6 +296,16 @@ static void what_is_there_already_needs_no_look_at_the_clock(void)
 	begin();
 	HOLDS(slip__wait(watches, 1, 0, INT64_MAX, INT64_MAX) == SLIP__WOKEN_READY);
 	HOLDS(looks == 0 && waits == 0);
+}
+
+static void what_comes_between_the_look_and_the_sleep_needs_none(void)
+{
+	reset();
+	happens = publish_first;
+	happens_at_look = 1;
+	begin();
+	HOLDS(slip__wait(watches, 1, 0, INT64_MAX, INT64_MAX) == SLIP__WOKEN_READY);
+	HOLDS(waits == 0 && sleeps == 0);
 }
 
 static void what_comes_while_the_time_runs_out_is_ready_and_not_late(void)
@@ -379,6 +390,7 @@ int main(void)
 	a_poll_whose_time_is_up_does_not_sleep();
 	a_time_that_has_come_needs_no_sleep();
 	what_is_there_already_needs_no_look_at_the_clock();
+	what_comes_between_the_look_and_the_sleep_needs_none();
 	what_comes_while_the_time_runs_out_is_ready_and_not_late();
 	a_signal_ends_a_sleep_on_one_and_on_several();
 	a_kernel_that_cannot_or_may_not_is_polled_around();
