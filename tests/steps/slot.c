@@ -59,6 +59,9 @@ static int32_t claim(uint32_t passes)
 	return slip__slot_claim(&ring, &all);
 }
 
+/* A frame's content, behind the words of slot 0. */
+static slip__a64 *const payload = &slots[3];
+
 /* ---- what may happen at a step ---- */
 
 /* A reader that comes: the newest frame is in the ring, and held when asked for; so is the one before it. */
@@ -111,6 +114,14 @@ static void overwrite_oldest(void)
 	claim_oldest();
 	if (claimed == 0)
 		(void)slip__slot_publish(&ring, 0, LAST + 1, false, 1);
+}
+
+static void overwrite_payload(void)
+{
+	claim_oldest();
+	HOLDS(claimed == 0);
+	a64_store_relaxed(payload, LAST + 1);
+	(void)slip__slot_publish(&ring, 0, LAST + 1, false, 1);
 }
 
 static bool woken;
@@ -273,6 +284,23 @@ static void nobody_fills_a_slot_that_is_held_whoever_comes_between(void)
 	}
 }
 
+/* What an observer copies is of the frame that it asked for, or it knows that it is not. */
+static void an_observer_knows_when_its_frame_went(void)
+{
+	for (when = 0;; when++) {
+		reset();
+		a64_store_relaxed(payload, oldest.seq);
+		happens = overwrite_payload;
+		begin();
+		bool there = slip__slot_observe_begin(&ring, &oldest);
+		uint64_t copied = a64_load_relaxed(payload);
+		there = there && slip__slot_observe_end(&ring, &oldest);
+		if (ended())
+			return;
+		HOLDS(!there || copied == oldest.seq);
+	}
+}
+
 static void a_sleeper_is_woken_or_told_to_look_again(void)
 {
 	for (when = 0;; when++) {
@@ -299,7 +327,8 @@ int main(void)
 	who_dies_while_recovering_leaves_the_same_to_the_next();
 	readers_have_the_newest_frame_while_a_successor_recovers();
 	nobody_fills_a_slot_that_is_held_whoever_comes_between();
+	an_observer_knows_when_its_frame_went();
 	a_sleeper_is_woken_or_told_to_look_again();
-	printf("every step of seven meetings\n");
+	printf("every step of eight meetings\n");
 	return 0;
 }

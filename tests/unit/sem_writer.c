@@ -171,6 +171,10 @@ Test(sem_writer, shape_and_dtype_stay_as_they_were_first)
 	cr_assert_eq(slip_set_image(writer, &image), -1);
 	cr_assert_eq(errno, EINVAL);
 	cr_assert(strstr(slip_error_detail(), "uint8 to uint16") != NULL, "%s", slip_error_detail());
+	cr_assert_eq(slip_channel_create(writer, "image", &image), -1, "nor when it is asked for ahead");
+	cr_assert_eq(errno, EINVAL);
+	image.dtype = SLIP_U8;
+	cr_assert_eq(slip_channel_create(writer, "image", &image), 0);
 	slip_writer_close(writer);
 }
 
