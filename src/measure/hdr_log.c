@@ -157,8 +157,7 @@ int hdr_log_begin(FILE *to, int64_t start_realtime_ns)
 	time_t seconds = (time_t)(start_realtime_ns / NS_PER_S);
 	struct tm utc;
 	char date[40];
-	if (gmtime_r(&seconds, &utc) == NULL)
-		return -1;
+	(void)gmtime_r(&seconds, &utc); /* knows all years that an int64_t of ns has */
 	(void)strftime(date, sizeof(date), "%a %b %d %H:%M:%S UTC %Y", &utc);
 	(void)fputs("#[Histogram log format version 1.3]\n", to);
 	(void)fprintf(to, "#[StartTime: %" PRId64 ".%03d (seconds since epoch), %s]\n", ms / 1000, (int)(ms % 1000), date);

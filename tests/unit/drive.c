@@ -1,9 +1,13 @@
 #include "drive.h"
 #include "support.h"
+#include "transport_slipring.h"
 
 #include <criterion/criterion.h>
+#include <limits.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 /* A transport that does what it is told: loses every so manieth frame, tears others. One place, handed to and fro: no frame is lost by itself. */
 enum { SIZE = 3 * 4096 + 64 };
@@ -186,6 +190,164 @@ Test(drive, a_stall_counts_for_every_frame_that_it_held_up)
 	cr_assert_eq(drive(&stalling, &plan, &result), 0);
 	/* Of the 90 frames behind it, all due within 18 ms, most came later than 2 ms after they were due. */
 	cr_assert_gt(histogram_percentile(&result.latency, 50), 2000000);
+}
+
+/* Stand before the C library's and transport.c's: a system that lacks something, and a parent whose time flies. */
+static bool no_maps, no_memory, no_children, time_flies;
+static int forks_left = INT_MAX;
+static int64_t skew_ns;
+
+void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+	return no_maps ? MAP_FAILED : __real_mmap(at, size, protection, flags, fd, offset);
+}
+
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+	return no_memory ? NULL : __real_aligned_alloc(alignment, size);
+}
+
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+pid_t __wrap_fork(void)
+{
+	return forks_left-- > 0 ? __real_fork() : -1;
+}
+
+pid_t __real_waitpid(pid_t pid, int *status, int options);
+pid_t __wrap_waitpid(pid_t pid, int *status, int options);
+pid_t __wrap_waitpid(pid_t pid, int *status, int options)
+{
+	skew_ns += time_flies ? INT64_C(1000000000) : 0;
+	errno = ECHILD;
+	return no_children ? -1 : __real_waitpid(pid, status, options);
+}
+
+int64_t __real_now_ns(void);
+int64_t __wrap_now_ns(void);
+int64_t __wrap_now_ns(void)
+{
+	return __real_now_ns() + skew_ns;
+}
+
+static const void *hang(void *self, int64_t limit_ns)
+{
+	(void)self;
+	(void)limit_ns;
+	for (bool ever = true; ever;)
+		pause();
+	return NULL;
+}
+
+Test(drive, who_hangs_is_killed_and_fails_the_run)
+{
+	struct transport hanging = TOLD;
+	struct drive_plan plan = plan_of(500);
+	hanging.receive = hang;
+	time_flies = true;
+	cr_assert_eq(drive(&hanging, &plan, &result), -1);
+	cr_assert(failed());
+	cr_assert_eq(__real_waitpid(-1, NULL, WNOHANG), -1, "nobody is left");
+}
+
+static const void *refuse(void *self, int64_t limit_ns)
+{
+	(void)self;
+	(void)limit_ns;
+	complain("refused");
+	return NULL;
+}
+
+static int fail_to_open(void *self)
+{
+	(void)self;
+	return complain("no writer");
+}
+
+static void *fail_to_make(const struct transport_setup *setup)
+{
+	(void)setup;
+	return NULL;
+}
+
+static int fail_to_open_reader(void *self, int reader)
+{
+	(void)self;
+	return complain("no reader %d", reader);
+}
+
+Test(drive, a_transport_that_fails_fails_the_run)
+{
+	struct drive_plan plan = plan_of(500);
+	struct transport failing = TOLD;
+	failing.receive = refuse;
+	cr_assert_eq(drive(&failing, &plan, &result), -1);
+	failing = TOLD;
+	failing.open_writer = fail_to_open;
+	cr_assert_eq(drive(&failing, &plan, &result), -1);
+	failing = TOLD;
+	failing.open_reader = fail_to_open_reader;
+	cr_assert_eq(drive(&failing, &plan, &result), -1);
+	failing = TOLD;
+	failing.make = fail_to_make;
+	cr_assert_eq(drive(&failing, &plan, &result), -1);
+}
+
+Test(drive, a_system_that_lacks_something_fails_the_run)
+{
+	struct drive_plan plan = plan_of(500);
+	no_maps = true;
+	cr_assert_eq(drive(&TOLD, &plan, &result), -1);
+	no_maps = false;
+	no_memory = true;
+	cr_assert_eq(drive(&TOLD, &plan, &result), -1);
+	no_memory = false;
+	for (forks_left = 0; forks_left < 2; forks_left++) {
+		int forks = forks_left;
+		cr_assert_eq(drive(&TOLD, &plan, &result), -1);
+		forks_left = forks;
+	}
+	forks_left = INT_MAX;
+	plan.writer_cpu = CPU_SETSIZE - 1;
+	cr_assert_eq(drive(&TOLD, &plan, &result), -1, "no such CPU");
+	plan.writer_cpu = -1;
+	no_children = true;
+	cr_assert_eq(drive(&TOLD, &plan, &result), -1);
+}
+
+Test(drive, frames_written_in_place_are_whole_too)
+{
+	struct drive_plan plan = plan_of(200);
+	char name[40];
+	(void)snprintf(name, sizeof(name), "drive-%d", (int)getpid());
+	plan.setup.name = name;
+	plan.setup.loan = true;
+	plan.setup.waiting = WAIT_SLEEP;
+	plan.one_by_one = true;
+	cr_assert_eq(drive(&TRANSPORT_SLIPRING, &plan, &result), 0);
+	cr_assert_eq(result.got, 200);
+	cr_assert_eq(result.torn, 0);
+	cr_assert_eq(objects_with(name), 0);
+}
+
+Test(drive, runs_without_readers_and_flat_out_for_a_time)
+{
+	struct drive_plan plan = plan_of(0);
+	char name[40];
+	(void)snprintf(name, sizeof(name), "drive-%d", (int)getpid());
+	plan.setup.name = name;
+	plan.setup.readers = 0;
+	plan.interval_ns = 0;
+	plan.duration_ns = 1000000;
+	plan.reader_cpu_count = 1;
+	cr_assert_eq(drive(&TRANSPORT_SLIPRING, &plan, &result), 0);
+	cr_assert_gt(result.sent, 0);
+	cr_assert_eq(result.got, 0);
+	cr_assert_eq(result.least_got, 0);
 }
 
 Test(drive, a_reader_that_goes_fails_the_run)
