@@ -1,10 +1,12 @@
 #include "drive.h"
+#include "machine.h"
 #include "support.h"
 #include "transport_slipring.h"
 
 #include <criterion/criterion.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -193,7 +195,7 @@ Test(drive, a_stall_counts_for_every_frame_that_it_held_up)
 }
 
 /* Stand before the C library's and transport.c's: a system that lacks something, and a parent whose time flies. */
-static bool no_maps, no_memory, no_children, time_flies;
+static bool no_maps, no_memory, no_children, time_flies, interrupted;
 static int forks_left = INT_MAX;
 static int64_t skew_ns;
 
@@ -223,6 +225,11 @@ pid_t __wrap_waitpid(pid_t pid, int *status, int options);
 pid_t __wrap_waitpid(pid_t pid, int *status, int options)
 {
 	skew_ns += time_flies ? INT64_C(1000000000) : 0;
+	if (interrupted) {
+		interrupted = false;
+		errno = EINTR;
+		return -1;
+	}
 	errno = ECHILD;
 	return no_children ? -1 : __real_waitpid(pid, status, options);
 }
@@ -295,6 +302,91 @@ Test(drive, a_transport_that_fails_fails_the_run)
 	failing = TOLD;
 	failing.make = fail_to_make;
 	cr_assert_eq(drive(&failing, &plan, &result), -1);
+}
+
+static uint64_t fails_at; /* frame that cannot be sent; those before the run are 0 */
+
+static int send_until(void *self, const void *frame)
+{
+	struct stamp stamp;
+	memcpy(&stamp, frame, sizeof(stamp));
+	return stamp.seq >= fails_at ? complain("no more") : send_copy(self, frame);
+}
+
+static void *lend_nothing(void *self)
+{
+	(void)self;
+	return NULL;
+}
+
+static const void *die(void *self, int64_t limit_ns)
+{
+	(void)self;
+	(void)limit_ns;
+	raise(SIGKILL);
+	return NULL;
+}
+
+Test(drive, a_frame_that_cannot_be_passed_on_fails_the_run)
+{
+	struct drive_plan plan = plan_of(500);
+	struct transport failing = TOLD;
+	failing.send = send_until;
+	for (fails_at = 0; fails_at <= 200; fails_at += 100)
+		cr_assert_eq(drive(&failing, &plan, &result), -1);
+	fails_at = UINT64_MAX; /* those that say that it is over */
+	cr_assert_eq(drive(&failing, &plan, &result), -1);
+	plan.setup.loan = true;
+	failing.loan = lend_nothing;
+	cr_assert_eq(drive(&failing, &plan, &result), -1);
+	plan.setup.readers = 0; /* nobody to warm up for */
+	cr_assert_eq(drive(&failing, &plan, &result), -1);
+}
+
+Test(drive, a_reader_that_is_killed_fails_the_run_and_so_does_one_that_outlives_its_writer)
+{
+	struct drive_plan plan = plan_of(500);
+	struct transport failing = TOLD;
+	failing.receive = die;
+	cr_assert_eq(drive(&failing, &plan, &result), -1);
+	failing.receive = hang;
+	failing.send = send_until;
+	time_flies = true;
+	cr_assert_eq(drive(&failing, &plan, &result), -1);
+	cr_assert_eq(__real_waitpid(-1, NULL, WNOHANG), -1, "nobody is left");
+}
+
+Test(drive, a_lost_frame_holds_one_by_one_up_for_a_second_only)
+{
+	struct drive_plan plan = plan_of(10);
+	plan.one_by_one = true;
+	lose_each = 6;
+	cr_assert_eq(drive(&TOLD, &plan, &result), 0);
+	cr_assert_eq(result.missed, 1);
+	cr_assert_eq(result.last.total, 9);
+}
+
+Test(drive, readers_are_counted_one_by_one_on_the_CPUs_that_they_are_given)
+{
+	struct drive_plan plan = plan_of(100);
+	struct machine machine;
+	char name[40];
+	machine_read(&machine);
+	(void)snprintf(name, sizeof(name), "drive-%d", (int)getpid());
+	plan.setup.name = name;
+	plan.setup.readers = 2;
+	plan.setup.waiting = WAIT_SLEEP;
+	plan.reader_cpus[0] = plan.writer_cpu = machine.cpu_list[0];
+	plan.reader_cpu_count = 1;
+	plan.one_by_one = true;
+	no_memory = true; /* for the histogram that a clock's cost is found with: it counts as nothing */
+	cr_assert_eq(drive(&TRANSPORT_SLIPRING, &plan, &result), -1);
+	no_memory = false;
+	interrupted = true;
+	cr_assert_eq(drive(&TRANSPORT_SLIPRING, &plan, &result), -1, "interrupted");
+	cr_assert_eq(drive(&TRANSPORT_SLIPRING, &plan, &result), 0);
+	cr_assert_eq(result.got, 200);
+	cr_assert_eq(result.least_got, 100);
 }
 
 Test(drive, a_system_that_lacks_something_fails_the_run)

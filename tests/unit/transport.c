@@ -113,6 +113,23 @@ Test(transport, what_fails_is_said)
 	TRANSPORT_SLIPRING.destroy(one);
 }
 
+Test(transport, a_name_that_cannot_be_one_and_a_loan_published_twice_are_said)
+{
+	struct transport_setup bad = setup;
+	bad.name = "no/name";
+	void *self = TRANSPORT_SLIPRING.make(&bad);
+	cr_assert_eq(TRANSPORT_SLIPRING.open_writer(self), -1);
+	cr_assert_eq(TRANSPORT_SLIPRING.open_reader(self, 0), -1);
+	TRANSPORT_SLIPRING.destroy(self);
+	self = TRANSPORT_SLIPRING.make(&setup);
+	cr_assert_eq(TRANSPORT_SLIPRING.open_writer(self), 0);
+	void *loan = TRANSPORT_SLIPRING.loan(self);
+	cr_assert_eq(TRANSPORT_SLIPRING.publish(self, loan), 0);
+	cr_assert_eq(TRANSPORT_SLIPRING.publish(self, loan), -1);
+	TRANSPORT_SLIPRING.close_writer(self);
+	TRANSPORT_SLIPRING.destroy(self);
+}
+
 Test(transport, a_channel_that_cannot_be_read_is_said)
 {
 	static const struct {
@@ -148,8 +165,15 @@ Test(transport, nothing_to_receive_is_no_failure)
 		void *self = BOTH[i]->make(&setup);
 		cr_assert_eq(BOTH[i]->open_reader(self, 0), 0);
 		cr_assert_null(BOTH[i]->receive(self, 0));
+		void *writer = BOTH[i]->make(&setup);
+		cr_assert_eq(BOTH[i]->open_writer(writer), 0);
+		cr_assert_null(BOTH[i]->receive(self, 0));
+		BOTH[i]->close_writer(writer);
+		for (int after_the_end = 0; after_the_end < 2; after_the_end++)
+			cr_assert_null(BOTH[i]->receive(self, 1000000));
 		cr_assert_not(failed());
 		BOTH[i]->close_reader(self);
+		BOTH[i]->destroy(writer);
 		BOTH[i]->destroy(self);
 	}
 }
