@@ -104,9 +104,18 @@ struct numpy *state_numpy(struct state *state)
 
 /* ---- the module ---- */
 
-static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec, const char *name)
+static PyTypeObject *make_type(PyObject *module, PyType_Spec *spec)
 {
 	PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+	/* CPython 3.11 does not always say so itself. */
+	if (type == NULL && !PyErr_Occurred())
+		PyErr_NoMemory();
+	return (PyTypeObject *)type;
+}
+
+static PyTypeObject *add_type(PyObject *module, PyType_Spec *spec, const char *name)
+{
+	PyObject *type = (PyObject *)make_type(module, spec);
 	if (type == NULL)
 		return NULL;
 	Py_INCREF(type); /* the module's; the other is the state's */
@@ -128,7 +137,7 @@ static int module_exec(PyObject *module)
 	    (state->frame = add_type(module, &frame_spec, "Frame")) == NULL ||
 	    (state->waker = add_type(module, &waker_spec, "Waker")) == NULL)
 		return -1;
-	state->bits = (PyTypeObject *)PyType_FromModuleAndSpec(module, &bits_spec, NULL);
+	state->bits = make_type(module, &bits_spec);
 	if (state->bits == NULL)
 		return -1;
 	if ((state->image = PyUnicode_InternFromString("image")) == NULL || (state->depth = PyUnicode_InternFromString("depth")) == NULL ||

@@ -69,7 +69,10 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObj
 /* Once only, as the one that is in the reader. */
 static int open_handle(struct reader *r, PyObject *base, const char *text, const slip_reader_options *options)
 {
-	if (atomic_exchange_explicit(&r->busy, true, memory_order_acquire) || r->base != NULL) {
+	bool taken = atomic_exchange_explicit(&r->busy, true, memory_order_acquire);
+	if (taken || r->base != NULL) {
+		if (!taken)
+			reader_leave(r);
 		PyErr_SetString(PyExc_RuntimeError, "this reader was opened already");
 		return -1;
 	}
