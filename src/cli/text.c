@@ -32,11 +32,9 @@ char *printable(char *text)
 
 static void say(const char *format, va_list arguments)
 {
-	char *text = NULL;
-	if (vasprintf(&text, format, arguments) < 0)
-		return;
+	char text[2 * 4096]; /* no memory that might be what is lacking; two paths fit */
+	(void)vsnprintf(text, sizeof(text), format, arguments);
 	fprintf(stderr, "slipring: %s\n", printable(text));
-	free(text);
 }
 
 int say_error(const char *format, ...)

@@ -7,6 +7,7 @@
 #include "transport_plain.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -21,17 +22,21 @@ enum { PAGE = 4096, LEGS = 32 };
 struct line {
 	alignas(64) _Atomic uint32_t turn; /* even: the first CPU's; release and acquire pair with each other */
 	uint32_t last;
-	int cpu;
 };
+
+/* Where both have one CPU only, they take turns by the scheduler. */
+static void await_turn(struct line *line, uint32_t turn)
+{
+	for (unsigned looks = 1; atomic_load_explicit(&line->turn, memory_order_acquire) != turn; looks++)
+		if (looks % 4096 == 0)
+			(void)sched_yield();
+}
 
 static void *answer(void *data)
 {
 	struct line *line = data;
-	if (line->cpu >= 0)
-		(void)machine_pin(line->cpu);
 	for (uint32_t turn = 1; turn < line->last; turn += 2) {
-		while (atomic_load_explicit(&line->turn, memory_order_acquire) != turn)
-			;
+		await_turn(line, turn);
 		atomic_store_explicit(&line->turn, turn + 1, memory_order_release);
 	}
 	return NULL;
@@ -42,10 +47,17 @@ static bool hand_over(const struct bench_settings *settings, const struct bench_
 	(void)it;
 	enum { SAMPLES = 2000 };
 	static struct line line;
-	line.cpu = settings->reader_cpu_count > 0 ? settings->reader_cpus[0] : -1;
 	line.last = SAMPLES * LEGS;
 	pthread_t thread;
-	if (pthread_create(&thread, NULL, answer, &line) != 0)
+	pthread_attr_t where;
+	pthread_attr_init(&where);
+	if (settings->reader_cpu_count > 0) {
+		cpu_set_t cpus;
+		CPU_ZERO(&cpus);
+		CPU_SET((size_t)settings->reader_cpus[0], &cpus);
+		pthread_attr_setaffinity_np(&where, sizeof(cpus), &cpus);
+	}
+	if (pthread_create(&thread, &where, answer, &line) != 0)
 		return complain("cannot start a thread") == 0;
 	uint32_t turn = 0;
 	for (int i = 0; i < SAMPLES; i++) {
@@ -53,8 +65,7 @@ static bool hand_over(const struct bench_settings *settings, const struct bench_
 		for (int leg = 0; leg < LEGS; leg += 2) {
 			atomic_store_explicit(&line.turn, turn + 1, memory_order_release);
 			turn += 2;
-			while (atomic_load_explicit(&line.turn, memory_order_acquire) != turn)
-				;
+			await_turn(&line, turn);
 		}
 		histogram_add(&result->latency, (uint64_t)(now_ns() - start) / LEGS);
 	}
