@@ -6,8 +6,10 @@
 #include "text.h"
 
 #include <errno.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 bool parse_format(const char *text, enum format *format)
 {
@@ -49,11 +51,11 @@ bool output_open(struct output *o, const char *path, enum format format)
 
 static enum wrote failed(const struct output *o)
 {
-	if (errno == EPIPE)
+	const int err = errno;
+	__fpurge(o->file); /* closing it would wait once more for a pipe that nobody reads */
+	if (err == EPIPE || (err == EINTR && stopped()))
 		return WROTE_CLOSED;
-	if (errno == EINTR && stopped())
-		return WROTE_CLOSED;
-	say_error("cannot write to %s: %s", o->name, strerror(errno));
+	say_error("cannot write to %s: %s", o->name, strerror(err));
 	return WROTE_FAILED;
 }
 
@@ -181,6 +183,23 @@ static bool write_header(struct output *o, const slip_frame *frame)
 	return o->format == FORMAT_RAW || write_npy_header(o, frame);
 }
 
+/* stdio would go on with what is left when a signal ends a write in the middle: to a pipe that nobody reads, for ever. */
+static bool write_all(int file, const unsigned char *data, size_t bytes)
+{
+	while (bytes > 0) {
+		const ssize_t written = write(file, data, bytes);
+		if (written < 0)
+			return false;
+		data += written;
+		bytes -= (size_t)written;
+		if (bytes > 0 && stopped()) {
+			errno = EINTR;
+			return false;
+		}
+	}
+	return true;
+}
+
 enum wrote output_write(struct output *o, const slip_frame *frame)
 {
 	struct video video;
@@ -201,7 +220,7 @@ enum wrote output_write(struct output *o, const slip_frame *frame)
 	bool wide = frame->dtype.bits == 16 && o->format != FORMAT_NPY && o->format != FORMAT_RAW;
 	if (wide && (o->format == FORMAT_PNM) == is_little_endian())
 		swap_samples(data, bytes, 2);
-	if ((bytes > 0 && fwrite(data, 1, bytes, o->file) != bytes) || fflush(o->file) != 0)
+	if (fflush(o->file) != 0 || !write_all(fileno(o->file), data, bytes))
 		return failed(o);
 	o->started = true;
 	return WROTE;
@@ -209,14 +228,11 @@ enum wrote output_write(struct output *o, const slip_frame *frame)
 
 bool output_close(struct output *o)
 {
-	if (o->file == NULL)
-		return true;
 	free(o->scratch);
-	bool done = fflush(o->file) == 0 || errno == EPIPE;
+	/* Each frame was flushed; what a file system says at the end is its alone. */
+	const bool done = o->file == stdout || fclose(o->file) == 0;
 	if (!done)
 		say_error("cannot write to %s: %s", o->name, strerror(errno));
-	if (o->file != stdout)
-		(void)fclose(o->file);
 	o->file = NULL;
 	return done;
 }
