@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +44,8 @@ __attribute__((constructor)) static void choose(void)
 		error = atoi(number);
 }
 
+int __real_open(const char *path, int flags, ...);
+
 static bool lies(const char *what)
 {
 	if (first == 0 || strcmp(what, name) != 0)
@@ -52,7 +55,7 @@ static bool lies(const char *what)
 		return false;
 	const char *note = getenv("FAILING_NOTE");
 	if (note != NULL)
-		(void)close(open(note, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+		(void)close(__real_open(note, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	errno = error;
 	return true;
 }
@@ -122,8 +125,10 @@ static void forge(slip_frame *f, uint64_t number)
 	f->data = bytes;
 }
 
-static slip_frame *tell(slip_frame *f)
+static slip_frame *tell(slip_frame *f, const char *channel)
 {
+	if (strcmp(name, "frame.wire") == 0 && strncmp(channel, "semaphore", 9) != 0)
+		return f;
 	if (f == NULL || strncmp(name, "frame.", 6) != 0 || f->size > sizeof(bytes) || lied != NULL)
 		return f;
 	if (earlier.data == NULL) {
@@ -167,7 +172,7 @@ static slip_frame *tell(slip_frame *f)
 	} else if (strcmp(what, "new") == 0) { /* an epoch, and nothing else is wrong about it */
 		f->epoch ^= 1;
 		f->missed = f->seq - 1;
-	} else if (strcmp(what, "earlier") == 0) {
+	} else if (strcmp(what, "earlier") == 0 || strcmp(what, "wire") == 0) {
 		*f = earlier;
 	} else if (strcmp(what, "writer") == 0 && __real_content_read(f->data, f->size, &number)) {
 		forge(f, content_number(content_stream(number), content_incarnation(number) + 1, f->seq));
@@ -181,14 +186,14 @@ slip_frame *__wrap_slip_get_array(slip_reader *r, const char *channel)
 {
 	if (lies("crash"))
 		abort();
-	return lies("slip_get_array") ? NULL : tell(__real_slip_get_array(r, channel));
+	return lies("slip_get_array") ? NULL : tell(__real_slip_get_array(r, channel), channel);
 }
 
 slip_frame *__real_slip_next(slip_reader *r, const char *channel, int64_t timeout_ns);
 slip_frame *__wrap_slip_next(slip_reader *r, const char *channel, int64_t timeout_ns);
 slip_frame *__wrap_slip_next(slip_reader *r, const char *channel, int64_t timeout_ns)
 {
-	return lies("slip_next") ? NULL : tell(__real_slip_next(r, channel, timeout_ns));
+	return lies("slip_next") ? NULL : tell(__real_slip_next(r, channel, timeout_ns), channel);
 }
 
 int __real_slip_release(slip_frame *f);
@@ -211,6 +216,13 @@ int __wrap_slip_writer_get_stats(slip_writer *w, const char *channel, slip_write
 	if (lies("slip_writer_get_stats"))
 		return -1;
 	const int got = __real_slip_writer_get_stats(w, channel, s);
+	static bool again;
+	if (!again && s->last_seq > 5) { /* a successor, of whoever was killed */
+		s->epoch ^= lies("successor.epoch");
+		s->last_seq += lies("successor.later") ? 9 : 0;
+		s->last_seq -= lies("successor.earlier") ? 3 : 0;
+	}
+	again = true;
 	s->published += lies("stats.published");
 	s->last_seq += lies("stats.later") ? 9 : 0;
 	s->last_seq -= s->last_seq > 1 && lies("stats.earlier") ? 2 : 0;
@@ -302,6 +314,8 @@ int __wrap_slip_gc_list(const char *base, slip_leftover **list, size_t *count)
 		free(*list);
 		*list = calloc(1, sizeof(**list));
 		*count = *list != NULL;
+		if (*list != NULL)
+			(void)snprintf((*list)->object, sizeof((*list)->object), "gone");
 	}
 	return got;
 }
@@ -379,6 +393,36 @@ int __wrap_fcntl(int file, int command, ...)
 	const int got = __real_fcntl(file, command, argument);
 	if (command == F_OFD_GETLK && lies("lock.unseen"))
 		((struct flock *)argument)->l_type = F_UNLCK;
+	return got;
+}
+
+/* Another user than the files'. */
+uid_t __real_geteuid(void);
+uid_t __wrap_geteuid(void);
+uid_t __wrap_geteuid(void)
+{
+	return getenv("FAKE_USER") != NULL ? (uid_t)atoi(getenv("FAKE_USER")) : __real_geteuid();
+}
+
+/* A directory in which no file may be made, or without room. */
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+	va_list arguments;
+	va_start(arguments, flags);
+	const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
+	va_end(arguments);
+	return (flags & O_TMPFILE) == O_TMPFILE && lies("tmpfile") ? -1 : __real_open(path, flags, mode);
+}
+
+int __real_statvfs(const char *path, struct statvfs *to);
+int __wrap_statvfs(const char *path, struct statvfs *to);
+int __wrap_statvfs(const char *path, struct statvfs *to)
+{
+	const int got = __real_statvfs(path, to);
+	if (lies("room"))
+		to->f_bavail = 1;
 	return got;
 }
 
