@@ -237,37 +237,3 @@ Test(transport, what_a_killed_writer_left_is_removed)
 	}
 	TRANSPORT_SLIPRING.destroy(self);
 }
-
-/* What cannot be opened or got is said, once for each call. */
-Test(transport, what_fails_is_told)
-{
-	static const struct transport *const BOTH[] = {&TRANSPORT_SLIPRING, &TRANSPORT_SEMAPHORE};
-	for (int i = 0; i < 2; i++) {
-		struct transport_setup setup = {.name = "no/name", .size = 64, .readers = 1, .under_way = 2};
-		void *self = BOTH[i]->make(&setup);
-		cr_assert_eq(BOTH[i]->open_writer(self), -1);
-		cr_assert_eq(BOTH[i]->open_reader(self, 0), -1);
-		BOTH[i]->destroy(self);
-		cr_assert(failed());
-	}
-}
-
-Test(transport, a_limit_is_no_failure_and_a_frame_too_many_is)
-{
-	struct transport_setup setup = {.name = own_base("transport"), .size = 64, .readers = 1, .under_way = 4};
-	const struct transport *t = &TRANSPORT_SLIPRING;
-	const unsigned char frame[64] = {1};
-	void *self = t->make(&setup);
-	cr_assert_eq(t->open_writer(self), 0);
-	cr_assert_eq(t->open_reader(self, 0), 0);
-	cr_assert_null(t->receive(self, 1000000));
-	cr_assert(!failed());
-	for (int i = 0; i < 8 && !failed(); i++) { /* none is released */
-		(void)t->send(self, frame);
-		(void)t->receive(self, 1000000);
-	}
-	cr_assert(failed());
-	t->close_reader(self);
-	t->close_writer(self);
-	t->destroy(self);
-}
