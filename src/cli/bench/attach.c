@@ -208,14 +208,22 @@ static bool wait_for_writers(const struct bench_settings *settings, const struct
 			_exit(good ? 0 : 1);
 		}
 		close(ends[0]);
-		const bool there = slip_wait_for_array(reader, "a", INT64_C(10000000000)) == 0;
+		if (pid < 0)
+			return complain("cannot start a writer") == 0;
+		bool there = false;
+		bool gone = false; /* a writer that failed is not waited for */
+		for (int look = 0; look < 100 && !there && !gone; look++) {
+			there = slip_wait_for_array(reader, "a", INT64_C(100000000)) == 0;
+			gone = waitpid(pid, NULL, WNOHANG) != 0;
+		}
 		slip_frame *frame = there ? slip_get_array(reader, "a") : NULL;
 		if (frame != NULL)
 			histogram_add(&result->latency, (uint64_t)(now_ns() - *start));
 		slip_release(frame);
 		slip_reader_close(reader);
 		close(ends[1]);
-		waitpid(pid, NULL, 0);
+		if (!gone)
+			waitpid(pid, NULL, 0);
 		munmap(start, sizeof(*start));
 		if (frame == NULL)
 			return failed_to("get a new writer's frame");
