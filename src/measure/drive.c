@@ -330,6 +330,7 @@ static int cpu_of(const struct drive_plan *plan, int child)
 static pid_t start(struct run *run, int child)
 {
 	fflush(NULL);
+	const pid_t parent = getpid();
 	pid_t pid = fork();
 	if (pid != 0)
 		return pid;
@@ -337,6 +338,8 @@ static pid_t start(struct run *run, int child)
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1); /* it is dead already, and nobody would end us */
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	const int cpu = cpu_of(run->plan, child);
 	bool good = cpu < 0 || machine_pin(cpu) == 0 || complain("cannot run on CPU %d", cpu) == 0;
