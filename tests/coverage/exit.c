@@ -1,6 +1,6 @@
 /*
  * exit.c - in the coverage build _exit writes what was reached, as exit does: most children of the tests end by it. Those of Python go through the
- * interpreter's, which python/sitecustomize.py has call slip_coverage_dump first.
+ * interpreter's: python/sitecustomize.py.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -13,10 +13,4 @@ void __wrap__exit(int status)
 {
 	__gcov_dump();
 	__real__exit(status);
-}
-
-__attribute__((visibility("default"))) void slip_coverage_dump(void);
-void slip_coverage_dump(void)
-{
-	__gcov_dump();
 }

@@ -55,8 +55,7 @@ bool dtype_from_format(const char *format, Py_ssize_t itemsize, slip_dtype *dtyp
 {
 	static const char orders[] = {'@', '=', PY_LITTLE_ENDIAN ? '<' : '>', '\0'};
 	uint8_t code;
-	if (format == NULL)
-		format = "B";
+	format = format != NULL ? format : "B";
 	if (format[0] != '\0' && strchr(orders, format[0]) != NULL)
 		format++;
 	bool is_complex = format[0] == 'Z';

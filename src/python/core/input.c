@@ -74,10 +74,9 @@ static int take_prepared(PyObject *object, struct input *input, slip_array *arra
 	Py_XDECREF(prepare);
 	if (prepared == NULL)
 		return -1;
-	PyObject *native = PyTuple_GetItem(prepared, 0);
 	PyObject *name = PyTuple_GetItem(prepared, 1);
-	const char *text = native != NULL && name != NULL ? args_text(name, "the dtype's name") : NULL;
-	int taken = text != NULL ? take_buffer(native, input, array) : -1;
+	const char *text = args_text(name, "the dtype's name");
+	int taken = text != NULL ? take_buffer(PyTuple_GetItem(prepared, 0), input, array) : -1;
 	if (taken == 0 || (taken == 1 && slip_dtype_parse(text, &array->dtype) != 0)) {
 		PyErr_Format(PyExc_TypeError, "an array of dtype %U cannot be sent", name);
 		taken = -1;

@@ -84,9 +84,8 @@ static PyObject *list_of(size_t count, PyObject *(*make)(const slip_channel_info
 	return list;
 }
 
-static PyObject *make_reader(const slip_channel_info *info, size_t i)
+static PyObject *list_of_ages(const slip_reader_info *r)
 {
-	const slip_reader_info *r = &info->readers[i];
 	PyObject *ages = PyList_New(0);
 	for (size_t b = 0; ages != NULL && b < SLIP_AGE_BUCKETS; b++) {
 		PyObject *age = number(r->ages[b]);
@@ -94,16 +93,19 @@ static PyObject *make_reader(const slip_channel_info *info, size_t i)
 			Py_CLEAR(ages);
 		Py_XDECREF(age);
 	}
-	PyObject *d = ages != NULL ? PyDict_New() : NULL;
-	if (d == NULL || put(d, "ages", ages) != 0)
-		goto fail;
-	if (put(d, "index", number(r->index)) != 0 || put(d, "alive", PyBool_FromLong(r->alive)) != 0 ||
-	    put(d, "pid", number(r->pid)) != 0 || put(d, "in_order", PyBool_FromLong(r->in_order)) != 0 ||
-	    put(d, "leases", number(r->leases)) != 0 || put(d, "got", number(r->got)) != 0 || put(d, "missed", number(r->missed)) != 0 ||
-	    put(d, "last_seq", number(r->last_seq)) != 0 || put(d, "attached_ns", PyLong_FromLongLong(r->attached_ns)) != 0)
-		goto fail;
-	return d;
-fail:
+	return ages;
+}
+
+static PyObject *make_reader(const slip_channel_info *info, size_t i)
+{
+	const slip_reader_info *r = &info->readers[i];
+	PyObject *d = PyDict_New();
+	if (d != NULL && put(d, "ages", list_of_ages(r)) == 0 && put(d, "index", number(r->index)) == 0 &&
+	    put(d, "alive", PyBool_FromLong(r->alive)) == 0 && put(d, "pid", number(r->pid)) == 0 &&
+	    put(d, "in_order", PyBool_FromLong(r->in_order)) == 0 && put(d, "leases", number(r->leases)) == 0 &&
+	    put(d, "got", number(r->got)) == 0 && put(d, "missed", number(r->missed)) == 0 &&
+	    put(d, "last_seq", number(r->last_seq)) == 0 && put(d, "attached_ns", PyLong_FromLongLong(r->attached_ns)) == 0)
+		return d;
 	Py_XDECREF(d);
 	return NULL;
 }

@@ -33,10 +33,9 @@ PyObject *loan_make(struct writer *writer, PyObject *name, slip_array *what, PyO
 		goto done;
 	}
 	self = PyType_GenericAlloc(writer->state->loan, 0);
-	PyObject *kept = PyBytes_FromStringAndSize(what->metadata, (Py_ssize_t)what->metadata_size);
-	if (self == NULL || kept == NULL) {
+	PyObject *kept = self != NULL ? PyBytes_FromStringAndSize(what->metadata, (Py_ssize_t)what->metadata_size) : NULL;
+	if (kept == NULL) {
 		(void)writer_run(writer, loan_call_return, lending.frame, false);
-		Py_XDECREF(kept);
 		Py_CLEAR(self);
 		goto done;
 	}

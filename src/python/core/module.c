@@ -16,16 +16,14 @@ static struct PyModuleDef module_def;
 
 struct state *state_of_type(PyTypeObject *type)
 {
-	/* A class that was derived in Python belongs to no module of C's; one of its bases does. */
-	for (PyTypeObject *t = type; t != NULL && (PyType_GetFlags(t) & Py_TPFLAGS_HEAPTYPE) != 0; t = PyType_GetSlot(t, Py_tp_base)) {
+	/* A class that was derived in Python belongs to no module of C's; one of its bases does, or nobody would have come here. */
+	for (PyTypeObject *t = type;; t = PyType_GetSlot(t, Py_tp_base)) {
 		PyObject *module = PyType_GetModule(t);
 		if (module == NULL)
 			PyErr_Clear();
 		else if (PyModule_GetDef(module) == &module_def)
 			return PyModule_GetState(module);
 	}
-	PyErr_SetString(PyExc_TypeError, "not a type of slipring");
-	return NULL;
 }
 
 PyObject *object_refuse_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))

@@ -58,7 +58,7 @@ bool reader_goes_on(struct reader *reader)
 static PyObject *reader_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
 {
 	struct state *state = state_of_type(type);
-	PyObject *self = state != NULL ? PyType_GenericAlloc(type, 0) : NULL;
+	PyObject *self = PyType_GenericAlloc(type, 0);
 	if (self == NULL)
 		return NULL;
 	reader_of(self)->state = state;
@@ -69,9 +69,9 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObj
 /* Once only, as the one that is in the reader. */
 static int open_handle(struct reader *r, PyObject *base, const char *text, const slip_reader_options *options)
 {
-	bool taken = atomic_exchange_explicit(&r->busy, true, memory_order_acquire);
-	if (taken || r->base != NULL) {
-		if (!taken)
+	bool entered = !atomic_exchange_explicit(&r->busy, true, memory_order_acquire);
+	if (!entered || r->base != NULL) {
+		if (entered)
 			reader_leave(r);
 		PyErr_SetString(PyExc_RuntimeError, "this reader was opened already");
 		return -1;

@@ -36,7 +36,7 @@ struct state {
 	_Atomic(struct numpy *) numpy;
 };
 
-/* Of a type of the module's or one derived from it. NULL with an exception where it is neither. */
+/* Of a type of the module's or one derived from it. */
 struct state *state_of_type(PyTypeObject *type);
 
 /* NULL with an exception where numpy cannot be imported. */

@@ -87,7 +87,7 @@ static int take_limit(PyObject *value, int64_t *ns)
 static PyObject *writer_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kwargs))
 {
 	struct state *state = state_of_type(type);
-	PyObject *self = state != NULL ? PyType_GenericAlloc(type, 0) : NULL;
+	PyObject *self = PyType_GenericAlloc(type, 0);
 	if (self == NULL)
 		return NULL;
 	struct writer *w = writer_of(self);

@@ -1,4 +1,4 @@
-"""Has os._exit, by which forked children end, write what was reached of the extension (exit.c). On the path of the coverage run alone."""
+"""Has os._exit, by which forked children end, write what was reached of the extension (failing_write_coverage, tests/python/failing.c). On the path of the coverage run alone."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import os
@@ -10,7 +10,7 @@ _exit = os._exit
 def _dump_and_exit(status):
     core = sys.modules.get("slipring._core")
     if core is not None:
-        ctypes.CDLL(core.__file__).slip_coverage_dump()
+        ctypes.CDLL(core.__file__).failing_write_coverage()
     _exit(status)
 
 
