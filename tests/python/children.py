@@ -3,7 +3,7 @@
 import numpy as np
 
 import slipring
-from support import ring
+from support import raises, ring
 
 
 def publish(base, mode, count, shape=(50,)):
@@ -45,6 +45,15 @@ def use_inherited(writer, reader, frame, loan, results):
         lambda: reader.stats("a"),
         lambda: slipring.wait_any([(reader, "a")], 0),
         loan.publish,
+        loan.discard,
+        loan.__enter__,
+        lambda: loan.array,
+        lambda: memoryview(loan),
+        lambda: setattr(loan, "timestamp", 1.0),
+        lambda: memoryview(frame),
+        lambda: frame.metadata,
+        writer.__enter__,
+        reader.__enter__,
     ]
     outcome = []
     for call in calls:
@@ -53,6 +62,6 @@ def use_inherited(writer, reader, frame, loan, results):
             outcome.append("no exception")
         except Exception as error:
             outcome.append(type(error).__name__)
-    writer.close()
-    reader.close()
-    results.put(outcome)
+    left_alone = [loan.__exit__(None, None, None), writer.closed, writer.close(), reader.close()]
+    closed = [writer.closed, reader.closed, raises(ValueError, writer.stats, "a"), raises(ValueError, reader.stats, "a")]
+    results.put((outcome, left_alone, closed))

@@ -6,7 +6,7 @@ import gc
 import numpy as np
 import pytest
 
-from support import DTYPES, address, picture, same
+from support import DTYPES, address, picture, run_script, same
 
 CPU = (1, 0)
 READ_ONLY, COPIED = 1, 2
@@ -127,6 +127,17 @@ def test_strides_count_elements(writer, reader):
     assert capsule
 
 
+def test_a_pitch_of_no_whole_elements_makes_a_copy_or_is_refused(writer, reader):
+    with writer.loan("image", (3, 4), "u2", strides=(9, 2)) as loan:
+        loan.array[...] = np.arange(12).reshape(3, 4)
+        with pytest.raises(BufferError, match="pitch"):
+            loan.__dlpack__(max_version=(1, 0), copy=False)
+    frame = reader.latest()
+    managed = look(capsule := frame.__dlpack__(max_version=(1, 0)))
+    assert (managed.flags, managed.tensor.strides[:2]) == (COPIED, [4, 1])
+    assert capsule and array_at(managed, "u2").tolist() == frame.array.tolist()
+
+
 @pytest.mark.parametrize(
     "array", [np.float32(3), np.zeros((0, 3), "u1"), np.zeros((2,) * 8)], ids=["scalar", "empty", "8 dims"]
 )
@@ -211,7 +222,7 @@ def test_device_and_stream(frame_of):
 
 @pytest.mark.parametrize(
     "arguments",
-    [dict(max_version=1), dict(max_version=(1,)), dict(max_version="1.0"), dict(dl_device=1), dict(unknown=1)],
+    [dict(max_version=1), dict(max_version=(1,)), dict(max_version="1.0"), dict(dl_device=1), dict(dl_device=("cpu", 0)), dict(unknown=1)],
     ids=repr,
 )
 def test_wrong_arguments_are_a_TypeError(frame_of, arguments):
@@ -257,6 +268,24 @@ def test_a_deleter_may_be_called_without_the_gil(frame_of, leases):
     thread.start()
     thread.join()
     assert leases() == 0
+
+
+def test_a_deleter_may_be_called_when_the_interpreter_is_gone(base):
+    run_script(
+        """
+        import ctypes, sys, numpy, slipring
+        from test_dlpack import USED, look, name_of, rename
+        with slipring.Writer(sys.argv[1]) as writer, slipring.Reader(sys.argv[1]) as reader:
+            writer.set_image(numpy.zeros((4, 5, 3), "u1"))
+            capsule = reader.latest().__dlpack__(max_version=(1, 0))
+            managed = look(capsule)
+            rename(capsule, USED[name_of(capsule)])
+            later = ctypes.CDLL(None).__cxa_atexit
+            later.argtypes = [ctypes.c_void_p] * 3
+            assert later(managed.deleter, ctypes.addressof(managed), None) == 0
+    """,
+        base,
+    )
 
 
 def test_a_copys_deleter_frees_it(frame_of):

@@ -157,7 +157,7 @@ def time_limited(reader, value):
     ]
 
 
-@pytest.mark.parametrize("value", [1e300, 10**30, float("inf"), 1e10], ids=repr)
+@pytest.mark.parametrize("value", [1e300, 10**30, float("inf"), 1e10, 9.2233e9, 9.223372035e9], ids=repr)
 def test_time_limits_past_what_can_be_counted_are_no_limit_or_refused(writer, reader, value):
     writer.set_array("a", [1])
     try:
@@ -285,8 +285,20 @@ def test_missing_and_extra_arguments(writer, reader):
         reader.get_array,
         lambda: reader.next("a", 0, 0),
         reader.get_shape,
+        lambda: reader.get_image(True, False),
+        lambda: reader.wait("a", 0, 0),
+        reader.wait_for_array,
+        slipring.wait_any,
+        lambda: slipring.channels("a", "b"),
     ):
         expect(TypeError, "", call)
+    writer.set_image(picture())
+    expect(TypeError, "", lambda: reader.latest().__array__(None, None, None))
+
+
+def test_an_argument_by_place_and_by_name_is_refused(writer, reader):
+    expect(TypeError, "'name' twice", lambda: reader.latest("a", name="a"))
+    expect(TypeError, "'array' twice", lambda: writer.set_array("a", [1], array=[1]))
 
 
 # ---- states ----
@@ -374,17 +386,21 @@ def test_a_failed_start_leaves_an_object_that_can_go(base):
             assert raises((ValueError, TypeError, AttributeError, RuntimeError), getattr(raw, name), *arguments)
 
 
-def test_opening_twice_is_refused_or_starts_over(base):
-    with slipring.Writer(base) as writer:
+def test_opening_twice_is_refused_and_changes_nothing(base):
+    with slipring.Writer(base) as writer, slipring.Reader(base) as reader:
         writer.set_image(picture())
-        try:
-            writer.__init__(base)
-        except (RuntimeError, ValueError, TypeError):
-            pass
-        else:
-            writer.set_image(picture())
-        with slipring.Reader(base) as reader:
-            assert reader.get_image() is not None
+        for opened in (writer, reader):
+            expect(RuntimeError, "opened already", lambda: opened.__init__(base))
+        writer.set_image(picture(1))
+        assert reader.get_image() is not None
+    assert reader.closed
+
+
+def test_what_was_never_opened_can_be_closed_and_says_so():
+    for opener in OPENERS:
+        raw = opener.__new__(opener)
+        assert (raw.base, raw.closed) == (None, True) and "None" in repr(raw)
+        assert raw.close() is None
 
 
 # ---- the interface as it is written ----

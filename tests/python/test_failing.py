@@ -181,7 +181,7 @@ def waker(world, armed):
     with armed:
         waker = _core.Waker()
         waker.wake()
-        return len(_core.wait_any([waker], 1))
+        return len(_core.wait_any([waker], timeout=1))
 
 
 # ---- publishing ----
@@ -285,7 +285,7 @@ def frame_is_viewed(world, armed):
         frame = world.reader.latest("a")
         view = memoryview(frame).tolist()
         copy = np.array(frame, dtype="f4", copy=True).tolist()
-        return view, copy, np.asarray(frame).tolist(), frame.array.tolist(), frame.__array__().tolist()
+        return view, copy, np.asarray(frame).tolist(), frame.array.tolist(), frame.__array__("f4", True).tolist()
 
 
 def frame_goes_by_dlpack(world, armed):

@@ -1,5 +1,6 @@
 """Frames: what one says of itself, and how long its lease lives - through slices, views, exits, the collector."""
 
+import ctypes
 import errno
 import gc
 import pickle
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import slipring
+from slipring import _core
 from support import address, picture, run_script, same
 
 SLOTS = 8
@@ -103,11 +105,33 @@ def test_a_scalar_has_no_length(writer, reader):
         len(frame)
 
 
+def test_each_object_can_be_referred_to_weakly(frame_of, base):
+    frame, writer, reader = frame_of(), slipring.Writer(f"{base}-2"), slipring.Reader(f"{base}-2")
+    loan = writer.loan("a", (3,), "u1")
+    gone = []
+    references = [weakref.ref(thing, gone.append) for thing in (frame, loan, writer, reader)]
+    del frame, loan, writer, reader
+    assert gone == references and [reference() for reference in references] == [None] * 4
+
+
+def test_the_collector_sees_what_each_object_holds(frame_of, reader, writer):
+    frame, name, stamp = frame_of(), "".join(["b", "c"]), float("1234.5")
+    loan = writer.loan(name, (3,), "u1", stamp)
+    for holder, held in ((frame, reader), (loan, writer), (loan, name), (loan, stamp)):
+        assert any(each is holder for each in gc.get_referrers(held))
+    for thing in (frame, loan, reader, writer):
+        assert any(each is thing for each in gc.get_referrers(type(thing)))
+    for opened in (reader, writer):
+        assert any(each is opened for each in gc.get_referrers(opened.base))
+    for type_ in (slipring.Writer, slipring.Loan, slipring.Frame, _core.Reader, _core.Waker):
+        assert any(each is _core for each in gc.get_referrers(type_))
+
+
 def test_cannot_be_made_or_pickled_but_its_array_can(frame_of, reader, writer):
     frame = frame_of()
     with pytest.raises(TypeError):
         type(frame)()
-    for thing in (frame, reader, writer):
+    for thing in (frame, reader, writer, writer.loan("a", (3,), "u1")):
         with pytest.raises(TypeError):
             pickle.dumps(thing)
     assert same(pickle.loads(pickle.dumps(frame.array)), picture(1))
@@ -204,6 +228,68 @@ def test_it_is_a_read_only_buffer(frame_of):
 
 
 # ---- the lease ----
+
+
+SIMPLE, WRITABLE, FORMAT, ND, STRIDES = 0, 1, 4, 8, 0x18
+C, FORTRAN, ANY = 0x20 | STRIDES, 0x40 | STRIDES, 0x80 | STRIDES
+
+
+class Buffer(ctypes.Structure):
+    _fields_ = [
+        ("buf", ctypes.c_void_p),
+        ("obj", ctypes.c_void_p),
+        ("len", ctypes.c_ssize_t),
+        ("itemsize", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("ndim", ctypes.c_int),
+        ("format", ctypes.c_char_p),
+        ("shape", ctypes.POINTER(ctypes.c_ssize_t)),
+        ("strides", ctypes.POINTER(ctypes.c_ssize_t)),
+        ("suboffsets", ctypes.POINTER(ctypes.c_ssize_t)),
+        ("internal", ctypes.c_void_p),
+    ]
+
+
+def exported(thing, flags):
+    """What the buffer protocol gives for a request: format, shape, strides; it raises what that raises."""
+    buffer = Buffer()
+    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(thing), ctypes.byref(buffer), flags)
+    shape = buffer.shape[: buffer.ndim] if buffer.shape else None
+    strides = buffer.strides[: buffer.ndim] if buffer.strides else None
+    ctypes.pythonapi.PyBuffer_Release(ctypes.byref(buffer))
+    return buffer.format, shape, strides
+
+
+def test_the_buffer_protocol_gives_what_is_asked_for_and_no_more(writer, reader, leases):
+    writer.set_array("image", np.arange(6, dtype="u2").reshape(2, 3))
+    frame = reader.latest()
+    assert exported(frame, SIMPLE) == (None, None, None)
+    assert exported(frame, FORMAT) == (b"H", None, None)
+    assert exported(frame, ND) == (None, [2, 3], None)
+    assert exported(frame, STRIDES | FORMAT) == (b"H", [2, 3], [6, 2])
+    assert exported(frame, C) == exported(frame, ANY) == (None, [2, 3], [6, 2])
+    for flags, said in ((WRITABLE, "read-only"), (FORTRAN, "Fortran")):
+        with pytest.raises(BufferError, match=said):
+            exported(frame, flags)
+    writer.set_array("image", np.arange(4))
+    assert exported(reader.latest(), FORTRAN) == (None, [4], [8])
+    del frame
+    assert leases() == 0
+
+
+def test_padded_rows_are_refused_to_those_who_cannot_take_them(writer, reader):
+    with writer.loan("image", (2, 3), "u1", strides=(16, 1)) as loan:
+        loan.array[...] = 1
+        for flags in (SIMPLE, ND, C, ANY):
+            with pytest.raises(BufferError, match="padded"):
+                exported(loan, flags)
+    frame = reader.latest()
+    for flags in (SIMPLE, ND, C, ANY):
+        with pytest.raises(BufferError, match="padded"):
+            exported(frame, flags)
+    assert exported(frame, STRIDES) == (None, [2, 3], [16, 1])
+    with pytest.raises(BufferError, match="Fortran"):
+        exported(frame, FORTRAN)
 
 
 def test_a_frame_does_not_change_while_it_is_held(frame_of, churn):

@@ -24,7 +24,7 @@ def test_published_at_the_end_of_the_block(either_writer, either_reader):
         fill(loan, 1)
         assert (loan.published, loan.seq) == (False, 0)
         assert either_reader.latest() is None
-    assert loan.published
+    assert loan.published and "published" in repr(loan)
     assert same(either_reader.get_image(), picture(1))
 
 
@@ -54,7 +54,7 @@ def test_describes_itself(writer):
     assert (loan.published, loan.seq) == (False, 0)
     assert loan.array is loan.array
     assert loan.array.flags.writeable and loan.array.shape == SHAPE and loan.array.dtype == np.dtype("int16")
-    assert "Loan" in repr(loan)
+    assert "Loan" in repr(loan) and "published" not in repr(loan)
     for name in "array shape strides dtype published seq".split():
         with pytest.raises(AttributeError):
             setattr(loan, name, getattr(loan, name))
@@ -79,6 +79,7 @@ def test_metadata_and_timestamp_can_be_set_once_it_is_filled(writer, reader):
         assert raises(TypeError, setattr, loan, "timestamp", "now")
         assert raises(ValueError, setattr, loan, "timestamp", float("nan"))
         assert raises((TypeError, AttributeError), delattr, loan, "metadata")
+        assert raises((TypeError, AttributeError), delattr, loan, "timestamp")
         with pytest.raises(OSError, match="257") as error:
             loan.metadata = bytes(257)
         assert error.value.errno == errno.EMSGSIZE
@@ -297,6 +298,74 @@ def test_a_loan_survives_growth_of_the_ring(writer, reader):
     writer.set_array("image", picture(2, (600, 80, 3)))
     assert loan.publish() == 2
     assert same(reader.get_image(), picture(1))
+
+
+def test_a_viewed_loan_survives_growth_of_the_ring_with_all_that_describes_it(writer, reader):
+    loan = writer.loan("image", SHAPE, "u1", 1.5, encoding="rgb8", frame_id="left", metadata=b"m")
+    view = loan.array
+    fill(loan, 1)
+    writer.set_array("image", picture(2, (600, 80, 3)))
+    assert loan.publish() == 2
+    frame = reader.latest()
+    assert same(frame.array, picture(1)) and same(view, picture(1))
+    assert (frame.timestamp, frame.encoding, frame.frame_id, frame.metadata) == (1.5, "rgb8", "left", b"m")
+
+
+def test_a_viewed_loan_of_nothing_survives_growth_of_the_ring(writer, reader):
+    loan = writer.loan("image", (0, 3), "u1")
+    view = loan.array
+    writer.set_array("image", picture(2, (600, 80, 3)))
+    assert loan.publish() == 2
+    assert reader.get_image().shape == view.shape == (0, 3)
+
+
+def test_a_viewed_loan_that_finds_no_room_in_the_grown_ring_stays_out(make_writer, reader):
+    writer = make_writer(max_loans=2)
+    loan = writer.loan("image", SHAPE, "u1")
+    view = loan.array
+    fill(loan, 1)
+    writer.set_array("image", picture(2, (600, 80, 3)))
+    other = writer.loan("image", SHAPE, "u1")
+    with pytest.raises(OSError) as error:
+        loan.publish()
+    assert error.value.errno == errno.EMFILE and not loan.published
+    other.discard()
+    assert loan.publish() == 2
+    assert same(reader.get_image(), picture(1)) and same(view, picture(1))
+
+
+def test_several_viewed_loans_end_in_any_order(writer, reader):
+    loans = [writer.loan("image", SHAPE, "u1") for _ in range(4)]
+    views = [loan.array for loan in loans]
+    for seed, loan in enumerate(loans):
+        fill(loan, seed)
+    assert loans[2].publish() == 1
+    loans[0].discard()
+    del views[3]
+    loans[3].discard()
+    assert loans[1].publish() == 2
+    assert same(reader.get_image(), picture(1))
+    assert all(same(view, picture(seed)) for seed, view in enumerate(views))
+
+
+def test_a_loan_whose_writer_closed_takes_nothing_more(base, mode):
+    writer = slipring.Writer(base, mode=mode)
+    loan = writer.loan("image", SHAPE, "u1")
+    writer.close()
+    for call in (
+        lambda: memoryview(loan),
+        lambda: loan.array,
+        lambda: np.asarray(loan.__array__()),
+        loan.__enter__,
+        lambda: setattr(loan, "timestamp", 1.0),
+        lambda: setattr(loan, "metadata", b"m"),
+        loan.__exit__,
+        loan.publish,
+    ):
+        with pytest.raises(ValueError, match="closed"):
+            call()
+    loan.discard()
+    assert not loan.published
 
 
 def test_a_kept_view_costs_a_slot_until_it_goes(make_writer, make_reader):

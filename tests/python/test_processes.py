@@ -78,10 +78,11 @@ def test_inherited_objects_are_refused_in_a_forked_child_and_the_parent_goes_on(
         frame, results, loan = reader.latest("a"), context.Queue(), writer.loan("a", (6, 8, 3), "u1")
         process = context.Process(target=children.use_inherited, args=(writer, reader, frame, loan, results))
         process.start()
-        outcome = results.get(timeout=60)
+        outcome, left_alone, closed = results.get(timeout=60)
         process.join()
         assert process.exitcode == 0
         assert outcome == ["ChildProcessError"] * len(outcome)
+        assert left_alone == [None, False, None, None] and closed == [True] * 4
         assert len(objects(base)) == 2
         assert same(frame.array, picture(1))
         loan.array[...] = picture(2)

@@ -1,5 +1,6 @@
 """Reader: latest, next, frames, waiting, questions; the channel that comes late, restarts, grows and closes."""
 
+import contextlib
 import errno
 
 import numpy as np
@@ -292,6 +293,12 @@ def test_a_spinning_reader_gets_the_same_frames(writer, make_reader):
     assert raises(TimeoutError, reader.next, "image", 0.001)
 
 
+def test_limits_may_be_none(either_writer, make_reader, mode):
+    reader = make_reader(mode=mode, spin=None, lock_timeout=None)
+    put(either_writer, 1)
+    assert reader.wait("image", None) is True and reader.get_image() is not None
+
+
 def test_close_is_idempotent_and_ends_every_call(base, either_writer):
     put(either_writer, 1)
     reader = slipring.Reader(base)
@@ -433,6 +440,29 @@ def test_inspect_in_both_modes_tells_of_the_newest_frame(base, either_writer, mo
     assert slipring.inspect(base, "a", mode=mode)["shape"] == (3, 4)
     other = MODES[1 - MODES.index(mode)]
     assert raises(FileNotFoundError, slipring.inspect, base, "a", other)
+
+
+def test_inspect_of_a_channel_without_a_frame(base, writer):
+    writer.create("a", (3,), "u1")
+    info = slipring.inspect(base, "a")
+    assert [info[key] for key in ("shape", "dtype", "ndim", "last_seq", "state")] == [None, None, None, 0, "live"]
+
+
+def test_inspect_of_a_channel_that_was_closed_while_it_is_read(base, make_writer, reader):
+    writer = make_writer()
+    writer.set_array("a", [1])
+    frame = reader.latest("a")
+    writer.close()
+    with contextlib.suppress(FileNotFoundError):  # its objects may be gone already
+        assert slipring.inspect(base, "a")["state"] == "closed"
+    assert frame.array.tolist() == [1]
+
+
+def test_channels_of_no_name_in_particular_are_all(base, writer):
+    writer.set_array("a", [1])
+    for said in ((), (None,)):
+        assert (base, "a") in [channel[:2] for channel in slipring.channels(*said)]
+    assert raises(TypeError, slipring.channels, 1)
 
 
 def test_the_package_says_its_versions():

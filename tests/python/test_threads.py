@@ -1,13 +1,17 @@
 """Threads: a reader each; two on one are refused, never a crash; waiting lets others run; frames end anywhere."""
 
+import importlib.util
 import queue
+import sys
 import threading
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import slipring
+from slipring import _core
 from support import DIRECTORY, eventually, picture, raises, run_script, same
 
 THREADS = 4
@@ -17,6 +21,29 @@ def in_threads(*functions):
     """Runs them side by side; their results, or the first one's exception."""
     with ThreadPoolExecutor(len(functions)) as pool:
         return [future.result() for future in [pool.submit(function) for function in functions]]
+
+
+def test_who_asks_for_an_array_while_numpy_is_loaded_gets_one_too(base, writer, monkeypatch):
+    """Loading lets others run; here they come in the middle of it for certain."""
+    spec = importlib.util.spec_from_file_location(_core.__name__, _core.__file__)
+    module = importlib.util.module_from_spec(spec)  # one that has not loaded numpy
+    spec.loader.exec_module(module)
+    writer.set_array("a", [1, 2])
+    reader, others = module.Reader(base), module.Reader(base)
+
+    class Numpy(types.ModuleType):
+        inner = None
+
+        def __getattr__(self, name):
+            if name == "asarray" and self.inner is None:
+                self.inner = ()
+                self.inner = others.get_array("a").tolist()
+            return getattr(np, name)
+
+    monkeypatch.setitem(sys.modules, "numpy", Numpy("numpy"))
+    assert reader.get_array("a").tolist() == [1, 2] == sys.modules["numpy"].inner
+    reader.close()
+    others.close()
 
 
 def test_a_reader_for_each_thread(base, make_writer):

@@ -255,6 +255,13 @@ def test_options_reach_the_library(make_writer, base):
     ]
 
 
+@pytest.mark.parametrize("limit", [0, 0.5, None])
+def test_each_limit_of_the_lock_will_do_where_it_is_free(make_writer, either_reader, mode, limit):
+    writer = make_writer(mode=mode, lock_timeout=limit)
+    writer.set_image(picture(1))
+    assert same(either_reader.get_image(), picture(1))
+
+
 @pytest.mark.parametrize("permissions", [0o600, 0o640, 0o644])
 def test_permissions_are_exact(make_writer, base, permissions):
     mask = os.umask(0o077)
