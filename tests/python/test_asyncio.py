@@ -9,6 +9,7 @@ import threading
 import pytest
 
 import slipring
+from slipring import _aio, _core
 from support import native_threads, picture, raises, run_script, same, scripted
 
 LONG = 60
@@ -178,6 +179,79 @@ def test_other_tasks_run_while_it_waits(reader):
         return turns
 
     assert asyncio.run(main()) == 1000
+
+
+def failing_once(function, *errors):
+    """The function, but its first calls raise."""
+    left = list(errors)
+
+    def call(*args, **kwargs):
+        if left:
+            raise left.pop(0)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def test_a_wait_that_cannot_begin_says_so_and_the_next_one_begins(writer, reader, monkeypatch):
+    async def main():
+        frames = reader.aframes(timeout=LONG)
+        for name in ("Waker", "start"):
+            with pytest.raises(MemoryError, match=name):
+                await frames.__anext__()
+        task = first(frames)
+        await asyncio.sleep(0)
+        put(writer, 1)
+        assert (await task).seq == 1
+
+    monkeypatch.setattr(_aio, "_waits", _aio._Waits())
+    monkeypatch.setattr(_core, "Waker", failing_once(_core.Waker, MemoryError("Waker")))
+    monkeypatch.setattr(threading.Thread, "start", failing_once(threading.Thread.start, MemoryError("start")))
+    asyncio.run(main())
+
+
+def test_a_wait_that_fails_ends_for_those_who_wait_and_no_others(writer, reader, monkeypatch):
+    async def main():
+        frames = reader.aframes(timeout=LONG)
+        with pytest.raises(MemoryError, match="first"):
+            await frames.__anext__()
+        task = first(frames)
+        await asyncio.sleep(0)
+        put(writer, 1)
+        assert (await task).seq == 1
+
+    def wait_any(items, *timeout, wait=failing_once(_core.wait_any, MemoryError("first"))):
+        return wait(items, *timeout) if len(items) > 1 else real(items, *timeout)
+
+    real = _core.wait_any
+    monkeypatch.setattr(_aio, "_waits", _aio._Waits())
+    monkeypatch.setattr(_core, "wait_any", wait_any)
+    asyncio.run(main())
+
+
+def test_a_thread_that_fails_with_nobody_waiting_is_replaced(writer, reader, monkeypatch):
+    async def main():
+        frames = reader.aframes(timeout=LONG)
+        await until(lambda: _aio._waits._waker is None)
+        task = first(frames)
+        await asyncio.sleep(0)
+        put(writer, 1)
+        assert (await task).seq == 1
+
+    def wait_any(items, *timeout, wait=failing_once(_core.wait_any, MemoryError())):
+        return wait(items, *timeout) if len(items) == 1 else real(items, *timeout)
+
+    real = _core.wait_any
+    monkeypatch.setattr(_aio, "_waits", _aio._Waits())
+    monkeypatch.setattr(_core, "wait_any", wait_any)
+    asyncio.run(first_wait(reader))
+    asyncio.run(main())
+
+
+async def first_wait(reader):
+    """Has the thread begin, and leaves it with nobody to wait for."""
+    with pytest.raises(TimeoutError):
+        await reader.aframes("none", timeout=0.001).__anext__()
 
 
 def test_cancelling_loses_nothing_and_the_reader_goes_on(writer, reader):

@@ -49,7 +49,7 @@ class _Wait:
 
     def look(self) -> bool:
         """Whether it is done, or nobody wants it any more."""
-        if self.dropped or self.parent.closed or self.loop.is_closed():
+        if self.error is not None or self.dropped or self.parent.closed or self.loop.is_closed():
             return True
         try:
             return self.reader.wait(self.name, 0) or self.reader.wait(self.name, _LEAST)
@@ -85,17 +85,19 @@ class _Waits:
 
     def add(self, wait: _Wait) -> None:
         with self._lock:
-            self._waits.append(wait)
             if self._waker is None:
-                self._waker = _core.Waker()
-                threading.Thread(target=self._run, args=(self._waker,), name="slipring-waits", daemon=True).start()
-        self._waker.wake()
+                waker = _core.Waker()
+                threading.Thread(target=self._run, args=(waker,), name="slipring-waits", daemon=True).start()
+                self._waker = waker
+            self._waits.append(wait)
+            self._waker.wake()
 
     def drop(self, wait: _Wait) -> None:
         """The thread closes its reader."""
         wait.dropped = True
-        if self._waker is not None:
-            self._waker.wake()
+        waker = self._waker  # without the lock: the collector may bring a thread here that holds it
+        if waker is not None:
+            waker.wake()
 
     def _run(self, waker: _core.Waker) -> None:
         turn = 0
@@ -106,12 +108,24 @@ class _Waits:
                 # More than fit into one call take turns, which are shorter then.
                 turns = -(-len(waits) // _MOST)
                 turn = (turn + 1) % turns
-                shown: list[Any] = [(wait.reader, wait.name) for wait in waits[turn * _MOST : (turn + 1) * _MOST]]
-                _core.wait_any([waker, *shown], _SLICE if turns == 1 else _SLICE / 10)
+                part = waits[turn * _MOST : (turn + 1) * _MOST]
+                shown: list[Any] = [(wait.reader, wait.name) for wait in part]
+                try:
+                    _core.wait_any([waker, *shown], _SLICE if turns == 1 else _SLICE / 10)
+                except Exception as error:
+                    for wait in part:
+                        wait.error = error.with_traceback(None)
                 self._look(waits)
             else:
-                _core.wait_any([waker])
-            waits = shown = []  # held by the list alone while this sleeps
+                try:
+                    _core.wait_any([waker])
+                except Exception:
+                    # Nobody is there to be told: the next one to wait has a thread of its own made.
+                    with self._lock:
+                        if not self._waits:
+                            self._waker = None
+                            return
+            waits = part = shown = []  # held by the list alone while this sleeps
 
     def _look(self, waits: list[_Wait]) -> None:
         done = {wait for wait in waits if wait.look()}
@@ -163,8 +177,9 @@ class AsyncFrames(AsyncIterator[_core.Frame]):
                 frame = self._try(self._reader)
                 if frame is not None:
                     return frame
-                self._wait = _Wait(self, self._parent, self._reader, self._name, loop)
-                _waits.add(self._wait)
+                wait = _Wait(self, self._parent, self._reader, self._name, loop)
+                _waits.add(wait)
+                self._wait = wait
             if self._wait.loop is not loop:
                 raise RuntimeError("this iterator waits in another event loop")
             await self._arrival(loop, deadline)
