@@ -7,7 +7,7 @@ import sys
 # The aim: every line reached or named in exceptions, and 95 % of the branches. What holds meanwhile is what was reached: percent of lines and branches that a part
 # may not fall below.
 AIM = 95.0
-FLOORS = {"src/core/": (97, 91), "src/cli/": (98, 90), "src/measure/": (98, 92), "src/python/": (85, 60)}
+FLOORS = {"src/core/": (99, 95), "src/cli/": (98, 91), "src/measure/": (99, 93), "src/python/": (98, 92)}
 PARTS = {"src/core/": "the library", "src/cli/": "the command line", "src/measure/": "measuring", "src/python/": "the Python package"}
 
 

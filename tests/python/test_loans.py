@@ -379,48 +379,6 @@ def test_a_kept_view_costs_a_slot_until_it_goes(make_writer, make_reader):
     assert same(make_reader().get_image(), picture(9))
 
 
-def test_a_viewed_loan_of_a_ring_that_was_outgrown_is_published_as_a_copy_and_its_views_stay(writer, reader):
-    loan = writer.loan("image", SHAPE, "u1", 1.5, encoding="rgb8", frame_id="left", metadata=b"m")
-    fill(loan, 1)
-    view = loan.array
-    writer.set_array("image", picture(2, (600, 80, 3)))
-    assert loan.publish() == 2
-    frame = reader.latest()
-    assert same(frame.array, picture(1))
-    assert (frame.timestamp, frame.encoding, frame.frame_id, frame.metadata) == (1.5, "rgb8", "left", b"m")
-    assert same(view, picture(1)) and not view.flags.writeable
-    empty = writer.loan("image", (0, 3), "u1")
-    view = memoryview(empty)
-    writer.set_array("image", picture(2, (6000, 80, 3)))
-    assert empty.publish() == 4 and reader.latest().shape == (0, 3)
-
-
-def test_a_viewed_loan_that_finds_no_slot_in_the_ring_that_grew_stays_out(make_writer, make_reader):
-    writer, reader = make_writer(slots=2, max_loans=2), make_reader()
-    loan = writer.loan("image", SHAPE, "u1")
-    fill(loan, 1)
-    view = loan.array
-    writer.set_array("image", picture(2, (600, 80, 3)))
-    other = writer.loan("image", SHAPE, "u1")
-    with pytest.raises(OSError):
-        loan.publish()
-    assert not loan.published
-    other.discard()
-    loan.publish()
-    assert same(reader.get_image(), picture(1)) and same(view, picture(1))
-
-
-def test_several_viewed_loans_end_in_any_order(writer):
-    loans = [writer.loan("image", SHAPE, "u1") for _ in range(3)]
-    views = [memoryview(loan) for loan in loans]
-    views[1].release()  # of neither end of the list
-    loans[1].discard()
-    for at in (2, 0):
-        loans[at].publish()
-        views[at].release()
-    assert [loan.published for loan in loans] == [True, False, True]
-
-
 def test_it_cannot_be_pickled_or_copied(writer):
     loan = writer.loan("image", SHAPE, "u1")
     for wrong in (pickle.dumps, copy.copy, copy.deepcopy):
