@@ -245,8 +245,8 @@ static const void *hang(void *self, int64_t limit_ns)
 {
 	(void)self;
 	(void)limit_ns;
-	for (bool ever = true; ever;)
-		pause();
+	while (pause() != 0)
+		;
 	return NULL;
 }
 
