@@ -102,3 +102,15 @@ Test(array, fits_refuses_strides_that_lead_outside)
 	strides[0] = -5;
 	cr_assert_not(slip__array_fits(1, 2, shape, strides, 20));
 }
+
+Test(array, negative_extents_and_strides_fit_nowhere)
+{
+	const int64_t shape[2] = {2, 3};
+	const int64_t strides[2] = {3, 1};
+	const int64_t negative[2] = {-2, 3};
+	const int64_t backwards[2] = {3, -1};
+	cr_assert(slip__array_fits(1, 2, shape, strides, 6));
+	cr_assert_not(slip__array_fits(1, 2, negative, strides, 6));
+	cr_assert_not(slip__array_fits(1, 2, shape, backwards, 6));
+	cr_assert_not(slip__array_fits(1, 2, shape, strides, 5));
+}

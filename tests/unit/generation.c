@@ -280,3 +280,37 @@ Test(generation, a_takeover_that_may_not_lock_its_memory_leaves_the_channel_to_t
 	cr_assert_eq(stats.last_seq, 2, "after the dead one's");
 	slip_writer_close(w);
 }
+
+Test(generation, a_takeover_with_other_options_makes_a_ring_of_its_own_and_goes_on_counting)
+{
+	slip_writer_options options[10];
+	for (int i = 0; i < 10; i++)
+		options[i] = (slip_writer_options)SLIP_WRITER_OPTIONS_INIT;
+	options[1].slots = 12;
+	options[2].max_readers = 3;
+	options[3].leases_per_reader = 1;
+	options[4].max_loans = 2;
+	options[5].history = 2;
+	options[6].capacity = 100000;
+	options[7].permissions = 0644;
+	options[8].observers = 0040;
+	options[8].permissions = 0640;
+	/* And options[9], with a frame that does not fit. */
+	static char large[200000];
+	for (int i = 0; i < 10; i++) {
+		publish_and_die();
+		slip_writer *w = slip_writer_open(name.base, &options[i]);
+		slip_array a = bytes_array(large, i == 9 ? sizeof(large) : 1);
+		while (slip_channel_create(w, "a", &a) != 0)
+			cr_assert_eq(errno, EBUSY, "%s", slip_error_detail());
+		slip_channel_info *info = slip_channel_inspect(name.base, "a", SLIP_MODE_DEFAULT);
+		cr_assert_not_null(info, "%s", slip_error_detail());
+		cr_assert_eq(info->generation, i == 0 ? 1 : 2, "option %d: generation %llu", i, (unsigned long long)info->generation);
+		slip_channel_info_free(info);
+		cr_assert_eq(slip_set_array(w, "a", &a), 0);
+		slip_writer_stats stats = {.struct_size = sizeof(stats)};
+		cr_assert_eq(slip_writer_get_stats(w, "a", &stats), 0);
+		cr_assert_eq(stats.last_seq, 2);
+		slip_writer_close(w);
+	}
+}

@@ -73,3 +73,18 @@ Test(name, other_files_are_not_ours)
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		cr_assert_eq(slip__object_parse(files[i], &object), -1, "%s", files[i]);
 }
+
+Test(name, what_is_none_is_not_allowed_wherever_it_comes_from)
+{
+	char long_name[SLIP_NAME_MAX + 1];
+	memset(long_name, 'a', SLIP_NAME_MAX);
+	long_name[SLIP_NAME_MAX] = '\0';
+	cr_assert(slip__name_allowed("a"));
+	cr_assert(slip__name_allowed("..."));
+	cr_assert_not(slip__name_allowed(""));
+	cr_assert_not(slip__name_allowed("."));
+	cr_assert_not(slip__name_allowed(".."));
+	cr_assert_not(slip__name_allowed("a/b"));
+	cr_assert_not(slip__name_allowed(long_name));
+	cr_assert(slip__name_allowed(long_name + 1));
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire.h"
 #include "dtype.h"
+#include "name.h"
 #include "support.h"
 
 #include <criterion/criterion.h>
@@ -250,4 +251,27 @@ Test(wire, names_too_long_for_a_channel_are_none)
 	cr_assert_eq(slip__wire_parse(file, 1, &name), -1);
 	(void)snprintf(file, sizeof(file), "b_%0*d_shm", SLIP_NAME_MAX - 1, 0);
 	cr_assert_eq(slip__wire_parse(file, 1, &name), 0);
+}
+
+Test(wire, channels_with_a_meaning_have_the_encoding_that_their_type_says)
+{
+	static const struct {
+		const char *channel;
+		int32_t ndim;
+		int64_t last;
+		const char *encoding;
+	} CASES[] = {{"image", 3, 3, "8UC3"}, {"image", 2, 0, "8UC1"}, {"mask", 2, 0, "8UC1"}, {"image", 1, 0, ""}, {"other", 2, 0, ""}};
+	for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+		slip_channel_name name;
+		slip_frame view = {.dtype = SLIP_U8, .ndim = CASES[i].ndim, .shape = {4, 4, CASES[i].last}};
+		cr_assert_eq(slip__name_make("base", CASES[i].channel, &name), 0);
+		slip__wire_encoding(&name, &view);
+		cr_assert_str_eq(view.encoding, CASES[i].encoding, "%s of %d dimensions: %s", CASES[i].channel, CASES[i].ndim,
+				 view.encoding);
+	}
+	slip_channel_name depth;
+	slip_frame view = {.dtype = SLIP_U16, .ndim = 2, .shape = {4, 4}};
+	cr_assert_eq(slip__name_make("base", "depth", &depth), 0);
+	slip__wire_encoding(&depth, &view);
+	cr_assert_str_eq(view.encoding, "16UC1");
 }
