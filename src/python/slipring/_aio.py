@@ -113,8 +113,7 @@ class _Waits:
                 try:
                     _core.wait_any([waker, *shown], _SLICE if turns == 1 else _SLICE / 10)
                 except Exception as error:
-                    for wait in part:
-                        wait.error = error.with_traceback(None)
+                    self._fail(part, error.with_traceback(None))
                 self._look(waits)
             else:
                 try:
@@ -126,6 +125,10 @@ class _Waits:
                             self._waker = None
                             return
             waits = part = shown = []  # held by the list alone while this sleeps
+
+    def _fail(self, waits: list[_Wait], error: Exception) -> None:
+        for wait in waits:
+            wait.error = error
 
     def _look(self, waits: list[_Wait]) -> None:
         done = {wait for wait in waits if wait.look()}
