@@ -368,7 +368,8 @@ static PyMethodDef loan_methods[] = {
 	 "more.\n\n"
 	 "ValueError where it has ended already. BlockingIOError where the ring grew since it was lent and has no slot free now: it is "
 	 "then still\n"
-	 "out, and can be published again."},
+	 "out, and can be published again. So it is after OSError(EMFILE): where the ring grew and the memory is viewed, publishing takes "
+	 "another loan."},
 	{"discard", loan_discard, METH_NOARGS,
 	 "discard($self, /)\n--\n\nGive the slot back unpublished. ValueError where it has ended already."},
 	{"__enter__", loan_enter, METH_NOARGS, "__enter__($self, /)\n--\n\n"},
