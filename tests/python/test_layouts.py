@@ -1,6 +1,5 @@
 """Frames as only programs in C make them, with padded rows and vectors for elements: written here into the ring's words (docs/format.md)."""
 
-import ctypes
 import mmap
 import struct
 
@@ -25,36 +24,6 @@ def describe(base, dtype, shape, strides, contiguous=False):
     control.close()
 
 
-SIMPLE, WRITABLE, ND, STRIDES, C_CONTIGUOUS, F_CONTIGUOUS, ANY_CONTIGUOUS = 0, 1, 8, 0x18, 0x38, 0x58, 0x98  # PyBUF_...
-
-
-class Buffer(ctypes.Structure):
-    """Py_buffer."""
-
-    _fields_ = [
-        ("buf", ctypes.c_void_p),
-        ("obj", ctypes.c_void_p),
-        ("len", ctypes.c_ssize_t),
-        ("itemsize", ctypes.c_ssize_t),
-        ("readonly", ctypes.c_int),
-        ("ndim", ctypes.c_int),
-        ("format", ctypes.c_char_p),
-        ("shape", ctypes.POINTER(ctypes.c_ssize_t)),
-        ("strides", ctypes.POINTER(ctypes.c_ssize_t)),
-        ("suboffsets", ctypes.POINTER(ctypes.c_ssize_t)),
-        ("internal", ctypes.c_void_p),
-    ]
-
-
-def ask(frame, flags):
-    """Asks for a buffer as C code does; its shape, None where it has none."""
-    view = Buffer()
-    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(frame), ctypes.byref(view), flags)
-    shape = tuple(view.shape[: view.ndim]) if view.shape else None
-    ctypes.pythonapi.PyBuffer_Release(ctypes.byref(view))
-    return shape
-
-
 @pytest.fixture
 def padded(base, writer, reader):
     """Rows of 12 bytes, 16 apart."""
@@ -69,31 +38,6 @@ def test_padded_rows_are_seen_as_they_are(padded, reader):
     assert (reader.get_array("a") == PIXELS[:, :12]).all()
     view = memoryview(padded)
     assert view.shape == (4, 12) and view.strides == (16, 1) and not view.contiguous
-
-
-def test_padded_rows_are_given_to_who_takes_strides_alone(padded):
-    assert ask(padded, STRIDES) == (4, 12)
-    for flags in (SIMPLE, ND, C_CONTIGUOUS, ANY_CONTIGUOUS, F_CONTIGUOUS):
-        with pytest.raises(BufferError, match="padded|not Fortran"):
-            ask(padded, flags)
-    for use in (lambda frame: np.frombuffer(frame, "u1"), lambda frame: struct.unpack_from("B", frame)):
-        with pytest.raises(BufferError, match="padded|contiguous"):
-            use(padded)
-
-
-def test_contiguous_rows_are_given_as_they_are_asked_for(writer, reader):
-    writer.set_array("a", PIXELS)
-    frame = reader.latest("a")
-    assert ask(frame, SIMPLE) is None
-    for flags in (ND, STRIDES, C_CONTIGUOUS, ANY_CONTIGUOUS):
-        assert ask(frame, flags) == (4, 16)
-    for flags, why in ((F_CONTIGUOUS, "not Fortran"), (WRITABLE, "read-only")):
-        with pytest.raises(BufferError, match=why):
-            ask(frame, flags)
-    with writer.loan("a", (4, 16), "u1") as loan:
-        assert ask(loan, WRITABLE) is None
-        with pytest.raises(BufferError, match="not Fortran"):
-            ask(loan, F_CONTIGUOUS)
 
 
 def test_padded_rows_pass_through_dlpack(padded):
