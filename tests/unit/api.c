@@ -143,6 +143,9 @@ Test(api, null_and_options_of_another_version_are_refused)
 	o.struct_size = 4000;
 	cr_assert_null(slip_reader_open(base, &o));
 	cr_assert_eq(errno, EINVAL);
+	o.struct_size = sizeof(size_t) - 1;
+	cr_assert_null(slip_reader_open(base, &o), "less than its own size");
+	cr_assert_eq(errno, EINVAL);
 	o.struct_size = sizeof(size_t); /* an older version, that had nothing else */
 	slip_reader *older = slip_reader_open(base, &o);
 	cr_assert_not_null(older);

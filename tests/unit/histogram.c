@@ -212,3 +212,22 @@ Test(histogram, cleared_it_is_as_new)
 	histogram_clear(&h);
 	cr_assert_eq(memcmp(&h, &other, sizeof(h)), 0);
 }
+
+Test(histogram, merged_ones_keep_the_extremes_of_both)
+{
+	static struct histogram low, high, none, all;
+	histogram_add(&low, 10);
+	histogram_add(&low, 20);
+	histogram_add(&high, 1000);
+	histogram_merge(&all, &high);
+	histogram_merge(&all, &low);
+	histogram_merge(&all, &none);
+	histogram_merge(&all, &high);
+	cr_assert_eq(all.total, 4);
+	cr_assert_eq(all.min, 10);
+	cr_assert_eq(all.max, 1000);
+	histogram_merge(&low, &high);
+	cr_assert_eq(low.total, 3);
+	cr_assert_eq(low.min, 10);
+	cr_assert_eq(low.max, 1000);
+}

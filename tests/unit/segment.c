@@ -163,6 +163,17 @@ Test(segment, check_finds_each_word_that_contradicts_another)
 	a64_store_relaxed(slip__seq(&made.ring, 3), 0);
 	expect_wrong("head says that slot 3 has seq 2; it has 0");
 	a64_store_relaxed(slip__seq(&made.ring, 3), 2);
+	made.geometry.first_seq = 2; /* seq 1 is from before this ring */
+	expect_wrong("slot 1 has seq 1; head is at 2");
+	made.geometry.first_seq = 1;
+	a64_store_relaxed(&made.ring.ring[1], UINT64_C(1) << 16 | 2);
+	expect_wrong("the ring does not lead to slot 1 for seq 1");
+	a64_store_relaxed(&made.ring.ring[1], UINT64_C(1) << 16 | 1);
+	/* WRITING over what nobody may read is no fault. */
+	a64_store_relaxed(slip__pins(&made.ring, 0), SLIP__PIN_WRITING);
+	cr_assert_eq(slip__segment_check(&made), 0, "%s", slip_error_detail());
+	a64_store_relaxed(slip__pins(&made.ring, 0), 0);
+	a64_store_relaxed(slip__seq(&made.ring, 3), 2);
 	cr_assert_eq(slip__segment_check(&made), 0, "%s", slip_error_detail());
 }
 
