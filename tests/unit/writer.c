@@ -200,6 +200,16 @@ Test(writer, channels_with_a_meaning_check_their_shapes)
 	cr_assert_eq(f->size, 0);
 	cr_assert_eq(f->shape[1], 3);
 	slip_release(f);
+	a.ndim = 3;
+	a.shape[0] = 1;
+	a.shape[2] = 1;
+	cr_assert_eq(slip_set_depth(w, &a), 0, "%s", slip_error_detail());
+	cr_assert_eq(slip_set_mask(w, &a), 0, "%s", slip_error_detail());
+	a.shape[1] = 1;
+	a.shape[2] = 3;
+	cr_assert_eq(slip_set_depth(w, &a), -1, "three values a pixel");
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(slip_set_pointcloud(w, &a), 0, "an organised cloud");
 }
 
 Test(writer, options_out_of_range_are_named)
