@@ -2,6 +2,7 @@
 #include "drive.h"
 
 #include "machine.h"
+#include "parent.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -337,9 +338,7 @@ static pid_t start(struct run *run, int child)
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1); /* it is dead already, and nobody would end us */
+	end_with_parent(parent);
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	const int cpu = cpu_of(run->plan, child);
 	bool good = cpu < 0 || machine_pin(cpu) == 0 || complain("cannot run on CPU %d", cpu) == 0;

@@ -5,9 +5,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "parent.h"
 
 bool measure_in_child(const struct bench_settings *settings, const struct bench_case *it, int cpu, bench_measure *work,
 		      struct drive_result *result)
@@ -16,11 +17,12 @@ bool measure_in_child(const struct bench_settings *settings, const struct bench_
 	if (shared == MAP_FAILED)
 		return complain("no memory") == 0;
 	fflush(NULL);
+	const pid_t parent = getpid();
 	const pid_t pid = fork();
 	if (pid == 0) {
 		signal(SIGINT, SIG_DFL);
 		signal(SIGTERM, SIG_DFL);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		end_with_parent(parent);
 		if (cpu >= 0 && machine_pin(cpu) != 0)
 			_exit(complain("cannot run on CPU %d", cpu) != 0);
 		_exit(work(settings, it, shared) ? 0 : 1);

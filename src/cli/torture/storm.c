@@ -8,10 +8,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "parent.h"
 #include "rest.h"
 
 enum {
@@ -75,14 +75,12 @@ static void handle_signals(void)
 	sigaction(SIGUSR1, &action, NULL);
 }
 
-_Noreturn static void be_child(const struct storm *storm, struct life *life, bool writer)
+_Noreturn static void be_child(const struct storm *storm, struct life *life, bool writer, pid_t parent)
 {
 	/* Who ends the supervisor may have sent it to the whole group; whoever outlives it is of no use. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() == 1 || getppid() == 0)
-		_exit(3);
+	end_with_parent(parent);
 	if (stream_of(life)->narrow)
 		setenv("SLIPRING_DIR", storm->room.path, 1);
 	_exit(writer ? writer_life(life) : reader_life(life));
@@ -108,9 +106,10 @@ static void spawn(struct storm *storm, int place)
 		     clocks_shift(&storm->clocks, (int64_t)below(&storm->random, 2 * SHIFT_MOST_S) - SHIFT_MOST_S);
 	storm->shifted += p->shifted;
 	fflush(NULL);
+	const pid_t parent = getpid();
 	p->pid = fork();
 	if (p->pid == 0)
-		be_child(storm, &life, writer);
+		be_child(storm, &life, writer, parent);
 	if (p->shifted)
 		clocks_shift_back(&storm->clocks);
 	if (p->pid < 0)
@@ -129,8 +128,7 @@ static void reap(struct storm *storm, bool again)
 			place++;
 		const bool known = place < storm->place_count;
 		/* One that was killed is in no place any more; what it did before is not excused. */
-		const bool crashed =
-			WIFSIGNALED(status) ? known || WTERMSIG(status) != SIGKILL : WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 3;
+		const bool crashed = WIFSIGNALED(status) ? known || WTERMSIG(status) != SIGKILL : WEXITSTATUS(status) != 0;
 		if (crashed) {
 			(void)snprintf(storm->crash, sizeof(storm->crash), "process %d ended by %s %d", (int)pid,
 				       WIFSIGNALED(status) ? "signal" : "exit status",
