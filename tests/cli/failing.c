@@ -1,62 +1,26 @@
 /*
- * failing.c - linked into the slipring command, has one call of the C library fail: FAILING=NAME:N, in each process the N-th of that name, with the errno
- * that it has for lack of something. The file FAILING_NOTE is made when one does. Linked with --wrap for each name (tests/CMakeLists.txt).
- * SPDX-License-Identifier: Apache-2.0
+ * failing.c - linked into the slipring command, has one call of the C library fail: FAILING=NAME:N (wish.h), with the errno that it has for lack of
+ * something. SPDX-License-Identifier: Apache-2.0
  */
+#include "wish.h"
+
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
-
-static char name[32];
-static atomic_long left; /* calls of that name until one fails; 0 and below: none */
-
-int __real_open(const char *path, int flags, ...);
 
 static void calm(void)
 {
-	left = 0;
+	wish.first = 0;
 }
 
 __attribute__((constructor)) static void choose(void)
 {
-	const char *wish = getenv("FAILING");
-	const char *colon = wish != NULL ? strchr(wish, ':') : NULL;
-	if (colon == NULL)
-		return;
-	(void)snprintf(name, sizeof(name), "%.*s", (int)(colon - wish), wish);
-	left = atol(colon + 1);
+	wish_read(getenv("FAILING"));
 	(void)atexit(calm); /* what runs at the end is not the command's */
 }
-
-static bool fails(const char *what, int err)
-{
-	if (left <= 0 || strcmp(what, name) != 0 || atomic_fetch_sub(&left, 1) != 1)
-		return false;
-	int fd = __real_open(getenv("FAILING_NOTE"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	(void)close(fd);
-	errno = err;
-	return true;
-}
-
-/* FAILS(type, name, what it gives, errno, parameters, arguments) */
-#define FAILS(type, call, result, err, parameters, arguments)                                                                              \
-	type __real_##call parameters;                                                                                                     \
-	type __wrap_##call parameters;                                                                                                     \
-	type __wrap_##call parameters                                                                                                      \
-	{                                                                                                                                  \
-		return fails(#call, err) ? (result) : __real_##call arguments;                                                             \
-	}
 
 FAILS(void *, malloc, NULL, ENOMEM, (size_t size), (size))
 FAILS(void *, calloc, NULL, ENOMEM, (size_t count, size_t size), (count, size))
@@ -95,7 +59,7 @@ int __wrap_open(const char *path, int flags, ...)
 	va_start(arguments, flags);
 	const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
 	va_end(arguments);
-	return fails("open", EMFILE) ? -1 : __real_open(path, flags, mode);
+	return wished("open", EMFILE) ? -1 : __real_open(path, flags, mode);
 }
 
 #ifdef SLIP_COVERAGE

@@ -1,94 +1,57 @@
 /*
- * lying.c - linked into the slipring command, has the library fail or lie: LYING=NAME:N, in each process the N-th call of that name; where N ends in '+', each
- * from there on. The file FAILING_NOTE is made when one does. Names are those of the functions, which then fail with EIO (or the errno that LYING_ERRNO
- * has), or "frame.X", "stats.X" and "info.X": X of what the library tells is another than what it is. Linked with --wrap for each (tests/CMakeLists.txt).
+ * lying.c - linked into the slipring command, has the library fail or lie: LYING=NAME:N (wish.h). Names are those of the functions, which then fail with EIO
+ * (or the errno that LYING_ERRNO has), or "frame.X", "stats.X" and "info.X": X of what the library tells is another than what it is.
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "torture/content.h"
 
+#include "wish.h"
+
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <slipring/slipring.h>
 #include <stdarg.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 enum { SYS_FUTEX_WAITV = 449 };
 
-static char name[32];
-static long first; /* 0: none */
-static bool from_there;
-static atomic_long calls;
 static int error = EIO;
 
 __attribute__((constructor)) static void choose(void)
 {
-	const char *wish = getenv("LYING");
-	const char *colon = wish != NULL ? strchr(wish, ':') : NULL;
-	if (colon == NULL)
-		return;
-	(void)snprintf(name, sizeof(name), "%.*s", (int)(colon - wish), wish);
-	first = atol(colon + 1);
-	from_there = colon[strlen(colon) - 1] == '+';
+	wish_read(getenv("LYING"));
 	const char *number = getenv("LYING_ERRNO");
 	if (number != NULL)
 		error = atoi(number);
 }
 
-int __real_open(const char *path, int flags, ...);
-
 static bool lies(const char *what)
 {
-	if (first == 0 || strcmp(what, name) != 0)
-		return false;
-	const long call = atomic_fetch_add(&calls, 1) + 1;
-	if (call != first && (call < first || !from_there))
-		return false;
-	const char *note = getenv("FAILING_NOTE");
-	if (note != NULL)
-		(void)close(__real_open(note, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-	errno = error;
-	return true;
+	return wished(what, error);
 }
 
-#define FAILS(type, call, result, parameters, arguments)                                                                                   \
-	type __real_##call parameters;                                                                                                     \
-	type __wrap_##call parameters;                                                                                                     \
-	type __wrap_##call parameters                                                                                                      \
-	{                                                                                                                                  \
-		return lies(#call) ? (result) : __real_##call arguments;                                                                   \
-	}
-
-FAILS(slip_writer *, slip_writer_open, NULL, (const char *base, const slip_writer_options *options), (base, options))
-FAILS(int, slip_channel_create, -1, (slip_writer * w, const char *channel, const slip_array *what), (w, channel, what))
-FAILS(slip_frame *, slip_loan, NULL, (slip_writer * w, const char *channel, const slip_array *what), (w, channel, what))
-FAILS(int, slip_publish, -1, (slip_frame * frame), (frame))
-FAILS(int, slip_publish_keep, -1, (slip_frame * frame), (frame))
-FAILS(int, slip_set_array, -1, (slip_writer * w, const char *channel, const slip_array *what), (w, channel, what))
-FAILS(int, slip_frame_set_metadata, -1, (slip_frame * frame, const void *metadata, size_t size), (frame, metadata, size))
-FAILS(slip_reader *, slip_reader_open, NULL, (const char *base, const slip_reader_options *options), (base, options))
-FAILS(int, slip_wait, -1, (slip_reader * r, const char *channel, int64_t timeout_ns), (r, channel, timeout_ns))
-FAILS(int, slip_wait_for_array, -1, (slip_reader * r, const char *channel, int64_t timeout_ns), (r, channel, timeout_ns))
-FAILS(int, slip_writer_alive, -1, (slip_reader * r, const char *channel), (r, channel))
-FAILS(int, slip_gc_remove, -1, (const slip_leftover *leftover), (leftover))
-FAILS(int, slip_list_channels, -1, (const char *base, slip_channel_name **names, size_t *count), (base, names, count))
-FAILS(int, slip_get_shape, -1, (slip_reader * r, const char *channel, int64_t shape[SLIP_MAX_DIMS]), (r, channel, shape))
-FAILS(int, slip_get_dtype, -1, (slip_reader * r, const char *channel, slip_dtype *dtype), (r, channel, dtype))
-FAILS(int, slip_wait_any, -1, (slip_wait_item * items, size_t count, int64_t timeout_ns), (items, count, timeout_ns))
-FAILS(int, slip_discard, -1, (slip_frame * frame), (frame))
-FAILS(int, slip_discard_keep, -1, (slip_frame * frame), (frame))
-FAILS(int, slip_readers_attached, 1, (slip_writer * w, const char *channel), (w, channel))
-FAILS(int64_t, slip_copy, -1, (const slip_frame *frame, void *to, size_t size), (frame, to, size))
-FAILS(bool, content_read, false, (const void *data, size_t size, uint64_t *number), (data, size, number))
+FAILS(slip_writer *, slip_writer_open, NULL, error, (const char *base, const slip_writer_options *options), (base, options))
+FAILS(int, slip_channel_create, -1, error, (slip_writer * w, const char *channel, const slip_array *what), (w, channel, what))
+FAILS(slip_frame *, slip_loan, NULL, error, (slip_writer * w, const char *channel, const slip_array *what), (w, channel, what))
+FAILS(int, slip_publish, -1, error, (slip_frame * frame), (frame))
+FAILS(int, slip_publish_keep, -1, error, (slip_frame * frame), (frame))
+FAILS(int, slip_set_array, -1, error, (slip_writer * w, const char *channel, const slip_array *what), (w, channel, what))
+FAILS(int, slip_frame_set_metadata, -1, error, (slip_frame * frame, const void *metadata, size_t size), (frame, metadata, size))
+FAILS(int, slip_wait, -1, error, (slip_reader * r, const char *channel, int64_t timeout_ns), (r, channel, timeout_ns))
+FAILS(int, slip_wait_for_array, -1, error, (slip_reader * r, const char *channel, int64_t timeout_ns), (r, channel, timeout_ns))
+FAILS(int, slip_writer_alive, -1, error, (slip_reader * r, const char *channel), (r, channel))
+FAILS(int, slip_gc_remove, -1, error, (const slip_leftover *leftover), (leftover))
+FAILS(int, slip_list_channels, -1, error, (const char *base, slip_channel_name **names, size_t *count), (base, names, count))
+FAILS(int, slip_get_shape, -1, error, (slip_reader * r, const char *channel, int64_t shape[SLIP_MAX_DIMS]), (r, channel, shape))
+FAILS(int, slip_get_dtype, -1, error, (slip_reader * r, const char *channel, slip_dtype *dtype), (r, channel, dtype))
+FAILS(int, slip_wait_any, -1, error, (slip_wait_item * items, size_t count, int64_t timeout_ns), (items, count, timeout_ns))
+FAILS(int, slip_discard, -1, error, (slip_frame * frame), (frame))
+FAILS(int, slip_discard_keep, -1, error, (slip_frame * frame), (frame))
+FAILS(int, slip_readers_attached, 1, error, (slip_writer * w, const char *channel), (w, channel))
+FAILS(int64_t, slip_copy, -1, error, (const slip_frame *frame, void *to, size_t size), (frame, to, size))
+FAILS(bool, content_read, false, error, (const void *data, size_t size, uint64_t *number), (data, size, number))
 
 /* ---- frames ---- */
 
@@ -97,7 +60,8 @@ static _Thread_local slip_frame *lied;
 static _Thread_local slip_frame truth;
 static _Thread_local struct content told;
 static _Thread_local unsigned char bytes[1 << 19];
-static _Thread_local slip_frame earlier; /* the first frame of this thread, its bytes and metadata in these */
+static _Thread_local slip_frame earlier; /* the first frame of this handle and epoch, its bytes and metadata in these */
+static _Thread_local const slip_reader *earlier_reader;
 static _Thread_local unsigned char earlier_bytes[1 << 19];
 static _Thread_local unsigned char earlier_metadata[SLIP_METADATA_MAX];
 
@@ -125,21 +89,28 @@ static void forge(slip_frame *f, uint64_t number)
 	f->data = bytes;
 }
 
-static slip_frame *tell(slip_frame *f, const char *channel)
+/* A handle got this frame after another of the same epoch. Only of those are lies told: about a handle's first frame nobody could know better. */
+static bool goes_on(const slip_reader *r, const slip_frame *f)
 {
-	if (strcmp(name, "frame.wire") == 0 && strncmp(channel, "semaphore", 9) != 0)
+	if (earlier_reader == r && earlier.epoch == f->epoch && earlier.data != NULL)
+		return f->seq > earlier.seq;
+	earlier_reader = r;
+	earlier = *f;
+	earlier.data = memcpy(earlier_bytes, f->data, f->size);
+	if (f->metadata_size > 0)
+		earlier.metadata = memcpy(earlier_metadata, f->metadata, f->metadata_size);
+	return false;
+}
+
+static slip_frame *tell(const slip_reader *r, slip_frame *f, const char *channel)
+{
+	if (strcmp(wish.name, "frame.wire") == 0 && strncmp(channel, "semaphore", 9) != 0)
 		return f;
-	if (f == NULL || strncmp(name, "frame.", 6) != 0 || f->size > sizeof(bytes) || lied != NULL)
+	if (f == NULL || strncmp(wish.name, "frame.", 6) != 0 || f->size > sizeof(bytes) || lied != NULL)
 		return f;
-	if (earlier.data == NULL) {
-		earlier = *f;
-		earlier.data = memcpy(earlier_bytes, f->data, f->size);
-		if (f->metadata_size > 0)
-			earlier.metadata = memcpy(earlier_metadata, f->metadata, f->metadata_size);
-	}
-	if (!lies(name))
+	if (!goes_on(r, f) || !lies(wish.name))
 		return f;
-	const char *what = name + 6;
+	const char *what = wish.name + 6;
 	lied = f;
 	truth = *f;
 	uint64_t number = 0;
@@ -180,20 +151,28 @@ static slip_frame *tell(slip_frame *f, const char *channel)
 	return f;
 }
 
+slip_reader *__real_slip_reader_open(const char *base, const slip_reader_options *options);
+slip_reader *__wrap_slip_reader_open(const char *base, const slip_reader_options *options);
+slip_reader *__wrap_slip_reader_open(const char *base, const slip_reader_options *options)
+{
+	earlier_reader = NULL; /* another may come to lie where that one lay */
+	return lies("slip_reader_open") ? NULL : __real_slip_reader_open(base, options);
+}
+
 slip_frame *__real_slip_get_array(slip_reader *r, const char *channel);
 slip_frame *__wrap_slip_get_array(slip_reader *r, const char *channel);
 slip_frame *__wrap_slip_get_array(slip_reader *r, const char *channel)
 {
 	if (lies("crash"))
 		abort();
-	return lies("slip_get_array") ? NULL : tell(__real_slip_get_array(r, channel), channel);
+	return lies("slip_get_array") ? NULL : tell(r, __real_slip_get_array(r, channel), channel);
 }
 
 slip_frame *__real_slip_next(slip_reader *r, const char *channel, int64_t timeout_ns);
 slip_frame *__wrap_slip_next(slip_reader *r, const char *channel, int64_t timeout_ns);
 slip_frame *__wrap_slip_next(slip_reader *r, const char *channel, int64_t timeout_ns)
 {
-	return lies("slip_next") ? NULL : tell(__real_slip_next(r, channel, timeout_ns), channel);
+	return lies("slip_next") ? NULL : tell(r, __real_slip_next(r, channel, timeout_ns), channel);
 }
 
 int __real_slip_release(slip_frame *f);
@@ -269,16 +248,16 @@ void __real_pause_ns(int64_t ns);
 void __wrap_pause_ns(int64_t ns);
 void __wrap_pause_ns(int64_t ns)
 {
-	if (strcmp(name, "slip_readers_attached") != 0 || atomic_load(&calls) == 0)
+	if (strcmp(wish.name, "slip_readers_attached") != 0 || atomic_load(&wish.calls) == 0)
 		__real_pause_ns(ns);
 }
 
-#ifdef SLIP_COVERAGE
-/* Once a lie was told, whoever is to be killed may end by itself, and then writes what it reached. */
 int __real_kill(pid_t pid, int signal);
 int __wrap_kill(pid_t pid, int signal);
 int __wrap_kill(pid_t pid, int signal)
 {
+#ifdef SLIP_COVERAGE
+	/* Once a lie was told, whoever is to be killed may end by itself, and then writes what it reached. */
 	const char *note = getenv("FAILING_NOTE");
 	siginfo_t info = {.si_pid = 0};
 	if (signal == SIGKILL && note != NULL && access(note, F_OK) == 0)
@@ -287,9 +266,9 @@ int __wrap_kill(pid_t pid, int signal)
 				break;
 			usleep(1000);
 		}
+#endif
 	return __real_kill(pid, signal);
 }
-#endif
 
 int __real_slip_reader_get_stats(slip_reader *r, const char *channel, slip_reader_stats *s);
 int __wrap_slip_reader_get_stats(slip_reader *r, const char *channel, slip_reader_stats *s);
@@ -324,7 +303,7 @@ DIR *__real_opendir(const char *path);
 DIR *__wrap_opendir(const char *path);
 DIR *__wrap_opendir(const char *path)
 {
-	if (strcmp(name, "strange") == 0 && getenv("SLIPRING_DIR") != NULL && strcmp(path, getenv("SLIPRING_DIR")) == 0) {
+	if (strcmp(wish.name, "strange") == 0 && getenv("SLIPRING_DIR") != NULL && strcmp(path, getenv("SLIPRING_DIR")) == 0) {
 		char file[256];
 		(void)snprintf(file, sizeof(file), "%s/slipring@torture-%d@strange", path, (int)getpid());
 		if (lies("strange"))
@@ -438,7 +417,7 @@ int __real_access(const char *path, int mode);
 int __wrap_access(const char *path, int mode);
 int __wrap_access(const char *path, int mode)
 {
-	if (strcmp(name, "no proc") == 0 && strncmp(path, "/proc/", 6) == 0)
+	if (strcmp(wish.name, "no proc") == 0 && strncmp(path, "/proc/", 6) == 0)
 		return -1;
 	if (getenv("FAKE_ROOT") != NULL && (strcmp(path, "/.dockerenv") == 0 || strcmp(path, "/run/.containerenv") == 0))
 		return -1;
