@@ -63,7 +63,8 @@ struct slip__reader_ops {
 	int (*peek)(struct slip__reader_channel *channel, slip_frame *view);
 	/* It will be read in order: said before anything attaches, so that the writer keeps frames from then on. NULL: makes no difference. */
 	void (*in_order)(struct slip__reader_channel *channel);
-	/* What either.c asks of the two modes. 1: something stands under the name, and it is attached to, with or without a frame. 0: nothing does (ENOENT, EPIPE). -1: it cannot be used. */
+	/* What either.c asks of the two modes. 1: something stands under the name, and it is attached to, with or without a frame. 0: nothing does
+	 * (ENOENT, EPIPE). -1: it cannot be used. */
 	int (*exists)(struct slip__reader_channel *channel);
 	int (*alive)(struct slip__reader_channel *channel);
 	void (*stats)(const struct slip__reader_channel *channel, slip_reader_stats *stats);

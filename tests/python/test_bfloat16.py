@@ -14,10 +14,13 @@ NUMBERS = np.array([[0.5, -2.0, 3.0], [1.5, 0.25, -0.125]], ml_dtypes.bfloat16)
 def test_goes_in_and_comes_out_as_an_array(writer, reader):
     writer.set_array("a", NUMBERS)
     copy, frame = reader.get_array("a"), reader.latest("a")
-    for array in (copy, frame.array, np.asarray(frame)):
+    for array in (copy, frame.array, reader.get_array("a", copy=False), np.asarray(frame), np.asarray(frame.array)):
         assert array.dtype == NUMBERS.dtype and array.tolist() == NUMBERS.tolist()
-    assert frame.dtype == NUMBERS.dtype and not frame.array.flags.writeable
-    assert reader.get_dtype("a") == NUMBERS.dtype
+    assert frame.dtype == reader.get_dtype("a") == NUMBERS.dtype and not frame.array.flags.writeable
+    assert "bfloat16" in repr(frame)
+    del array, frame
+    gc.collect()
+    assert reader.stats("a").leases == 0
 
 
 def test_a_view_of_its_bits_keeps_the_frame(writer, reader):
@@ -70,11 +73,11 @@ def test_without_ml_dtypes_the_error_says_what_to_install(base):
             with writer.loan("a", (4,), "bfloat16"):
                 pass
             frame = reader.latest("a")
-            for use in (lambda: frame.array, lambda: frame.dtype, lambda: reader.get_array("a")):
+            for use in (lambda: frame.array, lambda: frame.dtype, lambda: reader.get_array("a"), lambda: reader.get_dtype("a")):
                 try:
                     use()
                 except TypeError as error:
-                    assert "install ml_dtypes" in str(error), error
+                    assert "bfloat16" in str(error) and "install ml_dtypes" in str(error), error
                 else:
                     raise AssertionError("no error")
             assert frame.__dlpack__(max_version=(1, 0)) is not None

@@ -1,8 +1,6 @@
 """What goes in comes out equal: every dtype, number of dimensions, layout and byte order; the rest is named."""
 
-import gc
 import itertools
-import sys
 
 import numpy as np
 import pytest
@@ -179,39 +177,6 @@ def test_dtypes_that_only_semaphore_mode_cannot_carry_are_named(make_writer, bas
 
 
 # ---- types that numpy has not by itself, or not as one ----
-
-
-@pytest.fixture
-def halves():
-    ml_dtypes = pytest.importorskip("ml_dtypes")
-    return np.linspace(-3, 3, 6).reshape(2, 3).astype(ml_dtypes.bfloat16)
-
-
-def test_bfloat16_goes_through_as_itself(writer, reader, halves):
-    writer.set_array("a", halves)
-    frame = reader.latest("a")
-    assert frame.dtype == reader.get_dtype("a") == halves.dtype and "bfloat16" in repr(frame)
-    for got in (frame.array, reader.get_array("a"), reader.get_array("a", copy=False), np.asarray(frame.array)):
-        assert got.dtype == halves.dtype and got.tolist() == halves.tolist()
-    with pytest.raises(BufferError, match="bfloat16"):
-        memoryview(frame)
-    del got, frame
-    gc.collect()
-    assert reader.stats("a").leases == 0
-
-
-def test_bfloat16_can_be_filled_in_place(writer, reader, halves):
-    with writer.loan("a", halves.shape, "bfloat16") as loan:
-        loan.array[...] = halves
-    assert reader.get_array("a").tolist() == halves.tolist()
-
-
-def test_without_ml_dtypes_bfloat16_is_named(writer, reader, halves, monkeypatch):
-    writer.set_array("a", halves)
-    monkeypatch.setitem(sys.modules, "ml_dtypes", None)
-    for call in (reader.get_array, reader.get_dtype, lambda name: reader.latest(name).array):
-        with pytest.raises(TypeError, match="bfloat16.*ml_dtypes"):
-            call("a")
 
 
 def test_lanes_are_a_last_dimension(writer, reader):

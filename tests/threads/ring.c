@@ -3,34 +3,15 @@
  * missing order is a data race here.
  */
 #include "atomic.h"
-#include "slot.h"
+#include "private_ring.h"
 #include "support.h"
 
 #include <pthread.h>
 
-enum {
-	READERS = 4,
-	GUESSER = READERS - 1,
-	SLOTS = READERS + 4,
-	CELLS = 8,
-	FRAMES = 40000,
-	KEEP = 8,
-	LAST_KEPT = SLOTS + 1,
-	SLOT_WORDS = 8
-};
+enum { READERS = 4, GUESSER = READERS - 1, SLOTS = READERS + 4, CELLS = 8, FRAMES = 40000, KEEP = 8, LAST_KEPT = SLOTS + 1 };
 
-static slip__a64 head;
-static slip__a64 places[8];
-static slip__a32 fw;
-static slip__a64 slots[SLOTS * SLOT_WORDS];
+PRIVATE_RING(SLOTS, 8);
 static uint64_t payload[SLOTS][CELLS];
-static const struct slip__ring ring = {.head = &head,
-				       .ring = places,
-				       .fw = &fw,
-				       .slots = (char *)slots,
-				       .slot_bytes = SLOT_WORDS * 8,
-				       .slot_count = SLOTS,
-				       .ring_length = 8};
 static slip__a64 verified;
 
 static void check_payload(const struct slip__place *place)

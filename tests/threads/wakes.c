@@ -3,25 +3,16 @@
  * says so.
  */
 #include "os.h"
+#include "private_ring.h"
 #include "threads.h"
 #include "wait.h"
 
 #include <signal.h>
 
-enum { SLEEPERS = 3, SLOTS = 4, SLOT_WORDS = 8, PATIENCE_S = 120 };
+enum { SLEEPERS = 3, SLOTS = 4, PATIENCE_S = 120 };
 
-static slip__a64 head;
-static slip__a64 places[SLOTS];
-static slip__a32 fw;
+PRIVATE_RING(SLOTS, SLOTS);
 static slip__a32 state;
-static slip__a64 slots[SLOTS * SLOT_WORDS];
-static const struct slip__ring ring = {.head = &head,
-				       .ring = places,
-				       .fw = &fw,
-				       .slots = (char *)slots,
-				       .slot_bytes = SLOT_WORDS * 8,
-				       .slot_count = SLOTS,
-				       .ring_length = SLOTS};
 static slip__a32 alarms[SLEEPERS];
 static slip__a64 had[SLEEPERS]; /* the frame that each has seen */
 static slip__a64 rung[SLEEPERS];

@@ -370,10 +370,8 @@ Test(drive, readers_are_counted_one_by_one_on_the_CPUs_that_they_are_given)
 {
 	struct drive_plan plan = plan_of(100);
 	struct machine machine;
-	char name[40];
 	machine_read(&machine);
-	(void)snprintf(name, sizeof(name), "drive-%d", (int)getpid());
-	plan.setup.name = name;
+	plan.setup.name = own_base("drive");
 	plan.setup.readers = 2;
 	plan.setup.waiting = WAIT_SLEEP;
 	plan.reader_cpus[0] = plan.writer_cpu = machine.cpu_list[0];
@@ -414,24 +412,20 @@ Test(drive, a_system_that_lacks_something_fails_the_run)
 Test(drive, frames_written_in_place_are_whole_too)
 {
 	struct drive_plan plan = plan_of(200);
-	char name[40];
-	(void)snprintf(name, sizeof(name), "drive-%d", (int)getpid());
-	plan.setup.name = name;
+	plan.setup.name = own_base("drive");
 	plan.setup.loan = true;
 	plan.setup.waiting = WAIT_SLEEP;
 	plan.one_by_one = true;
 	cr_assert_eq(drive(&TRANSPORT_SLIPRING, &plan, &result), 0);
 	cr_assert_eq(result.got, 200);
 	cr_assert_eq(result.torn, 0);
-	cr_assert_eq(objects_with(name), 0);
+	cr_assert_eq(objects_with(plan.setup.name), 0);
 }
 
 Test(drive, runs_without_readers_and_flat_out_for_a_time)
 {
 	struct drive_plan plan = plan_of(0);
-	char name[40];
-	(void)snprintf(name, sizeof(name), "drive-%d", (int)getpid());
-	plan.setup.name = name;
+	plan.setup.name = own_base("drive");
 	plan.setup.readers = 0;
 	plan.interval_ns = 0;
 	plan.duration_ns = 1000000;

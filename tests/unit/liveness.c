@@ -239,31 +239,45 @@ Test(liveness, who_only_says_that_it_reads_in_order_is_marked_and_so_is_who_hold
 	close_crowded();
 }
 
+/* The suite's channel has two places. */
+static void take_both(struct slip__segment *s, void *anchors[2])
+{
+	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, s), 0);
+	for (uint32_t i = 0, mine; i < 2; i++) {
+		anchors[i] = slip__liveness_take_reader(s, &mine);
+		cr_assert_not_null(anchors[i]);
+		cr_assert_eq(mine, i);
+	}
+}
+
+static void drop_both(struct slip__segment *s, void *const anchors[2])
+{
+	for (uint32_t i = 0; i < 2; i++)
+		slip__liveness_drop_reader(s, i, anchors[i]);
+	slip__segment_close(s);
+}
+
 Test(liveness, a_full_table_is_asked_nine_times_and_a_place_that_comes_free_is_taken)
 {
 	enum { ROUNDS = 8 };
 	struct slip__segment s;
-	uint32_t readers[3];
+	uint32_t mine;
 	void *anchors[2];
-	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, &s), 0);
-	for (int i = 0; i < 2; i++)
-		anchors[i] = slip__liveness_take_reader(&s, &readers[i]);
+	take_both(&s, anchors);
 	cr_assert_eq(sleeps, 0);
-	cr_assert_null(slip__liveness_take_reader(&s, &readers[2]));
+	cr_assert_null(slip__liveness_take_reader(&s, &mine));
 	cr_assert_eq(errno, EUSERS);
 	cr_assert_not_null(strstr(slip_error_detail(), "has its 2 readers attached"));
 	cr_assert_eq(sleeps, ROUNDS);
 	for (frees_at = 1; frees_at <= ROUNDS; frees_at += ROUNDS - 1) {
 		sleeps = 0;
 		frees = anchors[1];
-		anchors[1] = slip__liveness_take_reader(&s, &readers[2]);
+		anchors[1] = slip__liveness_take_reader(&s, &mine);
 		cr_assert_not_null(anchors[1]);
-		cr_assert_eq(readers[2], 1);
+		cr_assert_eq(mine, 1);
 		cr_assert_eq(sleeps, frees_at);
 	}
-	for (uint32_t i = 0; i < 2; i++)
-		slip__liveness_drop_reader(&s, i, anchors[i]);
-	slip__segment_close(&s);
+	drop_both(&s, anchors);
 }
 
 Test(liveness, what_else_keeps_a_reader_from_a_place_is_told_at_once)
@@ -282,58 +296,42 @@ Test(liveness, what_else_keeps_a_reader_from_a_place_is_told_at_once)
 Test(liveness, a_full_table_of_a_ring_that_was_replaced_is_ENOENT)
 {
 	struct slip__segment s;
-	uint32_t readers[3];
+	uint32_t mine;
 	void *anchors[2];
-	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, &s), 0);
-	for (int i = 0; i < 2; i++)
-		anchors[i] = slip__liveness_take_reader(&s, &readers[i]);
+	take_both(&s, anchors);
 	slip_writer_close(writer);
 	open_channel();
-	cr_assert_null(slip__liveness_take_reader(&s, &readers[2]));
+	cr_assert_null(slip__liveness_take_reader(&s, &mine));
 	cr_assert_eq(errno, ENOENT);
-	for (int i = 0; i < 2; i++)
-		slip__liveness_drop_reader(&s, readers[i], anchors[i]);
-	slip__segment_close(&s);
+	drop_both(&s, anchors);
 }
 
 Test(liveness, reader_places_run_out_with_EUSERS_and_come_back)
 {
 	struct slip__segment s;
-	uint32_t a;
-	uint32_t b;
-	uint32_t c;
-	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, &s), 0);
-	void *one = slip__liveness_take_reader(&s, &a);
-	void *two = slip__liveness_take_reader(&s, &b);
-	cr_assert_not_null(one);
-	cr_assert_not_null(two);
-	cr_assert_neq(a, b);
-	cr_assert_null(slip__liveness_take_reader(&s, &c));
+	uint32_t mine;
+	void *anchors[2];
+	take_both(&s, anchors);
+	cr_assert_null(slip__liveness_take_reader(&s, &mine));
 	cr_assert_eq(errno, EUSERS);
-	slip__liveness_drop_reader(&s, a, one);
-	one = slip__liveness_take_reader(&s, &c);
-	cr_assert_not_null(one);
-	cr_assert_eq(c, a);
-	slip__liveness_drop_reader(&s, c, one);
-	slip__liveness_drop_reader(&s, b, two);
-	slip__segment_close(&s);
+	slip__liveness_drop_reader(&s, 0, anchors[0]);
+	anchors[0] = slip__liveness_take_reader(&s, &mine);
+	cr_assert_not_null(anchors[0]);
+	cr_assert_eq(mine, 0);
+	drop_both(&s, anchors);
 }
 
 Test(liveness, a_full_table_of_a_ring_that_is_gone_is_ENOENT)
 {
 	struct slip__segment s;
-	uint32_t readers[3];
+	uint32_t mine;
 	void *anchors[2];
-	cr_assert_eq(slip__segment_open(&name, NULL, SLIP__VIEW_READER, &s), 0);
-	for (int i = 0; i < 2; i++)
-		anchors[i] = slip__liveness_take_reader(&s, &readers[i]);
+	take_both(&s, anchors);
 	slip_writer_close(writer);
 	writer = NULL;
-	cr_assert_null(slip__liveness_take_reader(&s, &readers[2]));
+	cr_assert_null(slip__liveness_take_reader(&s, &mine));
 	cr_assert_eq(errno, ENOENT);
-	for (int i = 0; i < 2; i++)
-		slip__liveness_drop_reader(&s, readers[i], anchors[i]);
-	slip__segment_close(&s);
+	drop_both(&s, anchors);
 }
 
 Test(liveness, a_dead_readers_marks_are_reclaimed_and_a_live_ones_are_not)

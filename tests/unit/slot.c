@@ -1,23 +1,12 @@
-#include "slot.h"
+#include "private_ring.h"
 #include "support.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
 
-enum { SLOTS = 4, WORDS_PER_SLOT = 8 };
+enum { SLOTS = 4 };
 
-/* A ring in private memory. */
-static slip__a64 head;
-static slip__a64 places[SLOTS];
-static slip__a32 fw;
-static slip__a64 slots[(SLOTS + 1) * WORDS_PER_SLOT]; /* one more than the ring has: nobody may touch it */
-static const struct slip__ring ring = {.head = &head,
-				       .ring = places,
-				       .fw = &fw,
-				       .slots = (char *)slots,
-				       .slot_bytes = WORDS_PER_SLOT * 8,
-				       .slot_count = SLOTS,
-				       .ring_length = SLOTS};
+PRIVATE_RING(SLOTS, SLOTS);
 static const uint16_t ORDER[SLOTS] = {0, 1, 2, 3};
 
 static int32_t claim_from(uint32_t first, uint32_t history)

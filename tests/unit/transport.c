@@ -12,12 +12,12 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-static char name[40];
+static const char *name;
 static struct transport_setup setup;
 
 static void name_setup(void)
 {
-	(void)snprintf(name, sizeof(name), "transport-%d", (int)getpid());
+	name = own_base("transport");
 	setup = (struct transport_setup){.name = name, .size = 5000, .readers = 1, .under_way = 2};
 }
 
@@ -134,14 +134,14 @@ Test(transport, a_channel_that_cannot_be_read_is_said)
 {
 	static const struct {
 		const struct transport *transport;
-		const char *object;
-	} SPOILT[] = {{&TRANSPORT_SLIPRING, "/slipring@%s@a@control"}, {&TRANSPORT_SEMAPHORE, "/%s_a_shm"}};
+		const char *before, *after;
+	} SPOILT[] = {{&TRANSPORT_SLIPRING, "/slipring@", "@a@control"}, {&TRANSPORT_SEMAPHORE, "/", "_a_shm"}};
 	for (size_t i = 0; i < 2; i++) {
 		const struct transport *transport = SPOILT[i].transport;
 		char object[128];
 		char rubbish[8192];
 		memset(rubbish, 'r', sizeof(rubbish));
-		(void)snprintf(object, sizeof(object), i == 0 ? "/slipring@%s@a@control" : "/%s_a_shm", name);
+		(void)snprintf(object, sizeof(object), "%s%s%s", SPOILT[i].before, name, SPOILT[i].after);
 		void *self = transport->make(&setup);
 		void *writer = transport->make(&setup);
 		cr_assert_eq(transport->open_writer(writer), 0);

@@ -1,17 +1,14 @@
 #include "wait.h"
+
 #include "os.h"
+#include "private_ring.h"
 #include "support.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
 
-static slip__a64 head;
-static slip__a64 places[2];
-static slip__a32 fw;
+PRIVATE_RING(2, 2);
 static slip__a32 state;
-static slip__a64 slots[2 * 8];
-static const struct slip__ring ring = {
-	.head = &head, .ring = places, .fw = &fw, .slots = (char *)slots, .slot_bytes = 64, .slot_count = 2, .ring_length = 2};
 static const struct slip__watch watch = {.ring = &ring, .state = &state, .after = 0};
 
 static void *publish(void *unused)

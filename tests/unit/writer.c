@@ -292,20 +292,24 @@ Test(writer, stamps_can_be_given_derived_or_off)
 	slip_writer_close(quiet);
 }
 
+static void expect_kept(size_t size)
+{
+	unsigned char *data = malloc(size);
+	for (size_t i = 0; i < size; i++)
+		data[i] = (unsigned char)(i * 31 + i / 251 + size);
+	slip_array a = bytes_array(data, (int64_t)size);
+	cr_assert_eq(slip_set_array(w, "a", &a), 0);
+	slip_frame *f = slip_get_array(r, "a");
+	cr_assert_eq(f->size, size);
+	cr_assert_eq(memcmp(f->data, data, size), 0);
+	slip_release(f);
+	free(data);
+}
+
 Test(writer, frames_from_one_byte_to_many_pages_keep_their_bytes)
 {
-	for (size_t size = 1; size <= (size_t)16 << 20; size = size * 5 + 3) {
-		unsigned char *data = malloc(size);
-		for (size_t i = 0; i < size; i++)
-			data[i] = (unsigned char)(i * 31 + size);
-		slip_array a = bytes_array(data, (int64_t)size);
-		cr_assert_eq(slip_set_array(w, "a", &a), 0);
-		slip_frame *f = slip_get_array(r, "a");
-		cr_assert_eq(f->size, size);
-		cr_assert_eq(memcmp(f->data, data, size), 0);
-		slip_release(f);
-		free(data);
-	}
+	for (size_t size = 1; size <= (size_t)16 << 20; size = size * 5 + 3)
+		expect_kept(size);
 }
 
 Test(writer, a_discarded_loan_that_is_kept_stays_out_of_use_until_released)
@@ -511,17 +515,7 @@ size_t __wrap_slip__os_cache_size(void)
 
 Test(writer, frames_larger_than_the_cache_keep_their_bytes)
 {
-	enum { BYTES = (3 << 20) + 17 };
-	unsigned char *data = malloc(BYTES);
-	for (size_t i = 0; i < BYTES; i++)
-		data[i] = (unsigned char)(i * 31 + i / 251);
 	cache_bytes = 1 << 20;
-	slip_array a = bytes_array(data, BYTES);
-	cr_assert_eq(slip_set_array(w, "large", &a), 0);
-	slip_frame *f = slip_get_array(r, "large");
-	cr_assert_eq(f->size, BYTES);
-	cr_assert_eq(memcmp(f->data, data, BYTES), 0);
-	slip_release(f);
-	free(data);
+	expect_kept((3 << 20) + 17);
 	cache_bytes = 0;
 }

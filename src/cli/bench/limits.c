@@ -57,7 +57,9 @@ static bool hand_over(const struct bench_settings *settings, const struct bench_
 		CPU_SET((size_t)settings->reader_cpus[0], &cpus);
 		pthread_attr_setaffinity_np(&where, sizeof(cpus), &cpus);
 	}
-	if (pthread_create(&thread, &where, answer, &line) != 0)
+	const int err = pthread_create(&thread, &where, answer, &line);
+	pthread_attr_destroy(&where);
+	if (err != 0)
 		return complain("cannot start a thread") == 0;
 	uint32_t turn = 0;
 	for (int i = 0; i < SAMPLES; i++) {

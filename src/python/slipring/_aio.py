@@ -126,6 +126,7 @@ class _Waits:
                             return
             waits = part = shown = []  # held by the list alone while this sleeps
 
+    # A method of its own, so that the loop above, which may sleep for long, keeps no name for a wait.
     def _fail(self, waits: list[_Wait], error: Exception) -> None:
         for wait in waits:
             wait.error = error
