@@ -228,6 +228,11 @@ slip_channel_info *__wrap_slip_channel_inspect(const char *base, const char *cha
 		info->lock_holder_dead = 1;
 	if (lies("info.held") && info->slot_count > 0)
 		info->slot_info[0].pins = UINT64_C(3) << 62;
+	if (lies("info.short")) { /* the writer is at one slot, the dead hold the others */
+		for (size_t i = 0; i < info->slot_count; i++)
+			if (info->slot_info[i].seq != info->last_seq)
+				info->slot_info[i].pins = UINT64_C(1) << (i == 0 ? 63 : 61);
+	}
 	return info;
 }
 

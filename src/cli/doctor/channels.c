@@ -169,20 +169,28 @@ static void say_locks(struct report *report, const struct patient *patient, cons
 		      path);
 }
 
+/* Of pins (inspect.h): the writer's own lease, and its mark while it fills the slot. */
+#define OWN (UINT64_C(1) << 62)
+#define FILLING (UINT64_C(1) << 63)
+
 static void say_slots(struct report *report, const slip_channel_info *c)
 {
 	unsigned held = 0;
 	unsigned free = 0;
 	unsigned dead = 0;
+	uint64_t holders = OWN;
 	const slip_reader_info *most = NULL;
-	for (size_t i = 0; i < c->slot_count; i++) {
-		held += c->slot_info[i].pins != 0;
-		free += c->slot_info[i].pins == 0 && (c->last_seq == 0 || c->slot_info[i].seq != c->last_seq);
-	}
 	for (size_t i = 0; i < c->reader_count; i++) {
 		dead += c->readers[i].alive ? 0 : c->readers[i].leases;
+		holders |= c->readers[i].alive ? UINT64_C(1) << c->readers[i].index : 0;
 		if (c->readers[i].leases > 0 && (most == NULL || c->readers[i].leases > most->leases))
 			most = &c->readers[i];
+	}
+	/* What is being filled is the writer's to publish, and from the dead it takes what it needs. */
+	for (size_t i = 0; i < c->slot_count; i++) {
+		const bool is_held = (c->slot_info[i].pins & FILLING) == 0 && (c->slot_info[i].pins & holders) != 0;
+		held += is_held;
+		free += !is_held && (c->last_seq == 0 || c->slot_info[i].seq != c->last_seq);
 	}
 	report_number(report, "slots", c->slots);
 	report_number(report, "slots_held", held);
