@@ -166,6 +166,19 @@ Test(sem_inspect, a_semaphore_of_ours_says_where_the_base_name_ends)
 	slip_writer_close(writer);
 }
 
+Test(sem_inspect, a_channel_of_another_base_is_none_of_this_one)
+{
+	char file[256];
+	char other[128];
+	slip_channel_name name;
+	(void)snprintf(file, sizeof(file), "%s_image_shm", base);
+	(void)snprintf(other, sizeof(other), "%s", base);
+	other[0] = other[0] == 'x' ? 'y' : 'x'; /* as long */
+	cr_assert_eq(slip__sem_channel_of(file, base, &name), 0);
+	cr_assert_eq(slip__sem_channel_of(file, other, &name), -1);
+	cr_assert_eq(slip__sem_channel_of(file, "no", &name), -1, "shorter");
+}
+
 Test(sem_inspect, a_length_of_the_base_name_that_does_not_fit_the_object_is_no_channel)
 {
 	slip_writer *writer = semaphore_writer(0);
